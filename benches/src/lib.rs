@@ -1,0 +1,1 @@
+//! What Roundtrip costs, side by side with its peers.

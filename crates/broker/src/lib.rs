@@ -1,0 +1,1 @@
+//! The Roundtrip broker as a library.

@@ -1,0 +1,4 @@
+//! The binary `roundtrip`.
+fn main() -> std::process::ExitCode {
+    roundtrip_cli::main()
+}

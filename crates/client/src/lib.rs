@@ -1,0 +1,1 @@
+//! The Roundtrip client: requesters and services.

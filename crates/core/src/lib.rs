@@ -1,0 +1,1 @@
+//! What a channel and a mailbox do: pure state machines.

@@ -1,0 +1,1 @@
+//! The words, frames, limits and codes of the Roundtrip wire protocol.

@@ -1,0 +1,1 @@
+//! A message broker for asynchronous request-reply that runs inside your process.

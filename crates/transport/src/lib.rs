@@ -1,0 +1,1 @@
+//! What a connection is, and the framing codec over TCP.
