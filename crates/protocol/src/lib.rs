@@ -1,1 +1,43 @@
-//! The words, frames, limits and codes of the Roundtrip wire protocol.
+//! The words, frames, limits and codes of the Roundtrip wire protocol, version 1.
+//!
+//! This crate says what travels between a broker and its clients and how it is laid out in bytes. It never reads or
+//! writes a socket, keeps no state and knows no clock. `docs/wire-v1.md` is the normative text; the golden vectors
+//! under `tests/` pin every byte.
+//!
+//! A frame is a [`Header`], which says what is meant, and a payload of opaque bytes that nobody here parses:
+//!
+//! ```text
+//!  0               4      5              8
+//! +---------------+------+--------------+----------------+-----------------+
+//! | length   u32  | type | header   u24 | header         | payload         |
+//! +---------------+------+--------------+----------------+-----------------+
+//! ```
+//!
+//! All integers are little-endian; `length` counts everything after itself.
+
+mod code;
+mod encoding;
+mod frame;
+mod identity;
+mod limits;
+mod message;
+mod name;
+mod outcome;
+
+pub use code::{ErrorCode, Refusal, RefusalCode};
+pub use encoding::{DecodeError, PREFIX_LEN, Prefix, decode_header, encode_prefix_and_header};
+pub use frame::{
+    Accepted, Acknowledge, Acknowledged, Acknowledgement, Answer, Answered, Attach, Bind, Bound, CaughtUp,
+    ChannelFigures, Channels, Close, CloseMailbox, Credit, Delivery, Detach, Drain, Error, Frame, Goodbye, Header,
+    Hello, Hold, Introduce, ListChannels, MailboxClosed, MailboxEnd, MailboxOpened, OpenMailbox, OpenMode, Opening,
+    Outcome, Ping, Pong, ProgressReport, ProgressUpdate, Refused, Renew, Reply, Settle, State, Stop, StopReason, Submit,
+    Subscribe, Subscribed, TakeBack, Unsubscribe, Unsubscribed, Welcome, Window,
+};
+pub use identity::{
+    Call, ChannelNumber, InstanceId, MailboxNumber, RequestId, RequesterNumber, ServiceNumber, Ticket, TicketError,
+    TicketNumber, Token,
+};
+pub use limits::{HELLO_LIMIT, Limits, MAX_HEADER, VERSION};
+pub use message::{Headers, Label, Progress};
+pub use name::{ChannelName, MAX_NAME, NameError, RequesterName};
+pub use outcome::{DeadReason, Ending, OutcomeKind, Problem, RequestState, Settlement};

@@ -1,0 +1,67 @@
+//! What a message carries beside its payload.
+
+use std::fmt;
+
+use bincode::{BorrowDecode, Encode};
+
+/// Application headers in the order they were given. The broker passes them on and reads none.
+///
+/// They may hold patients' data, so `Debug` tells only how many there are.
+#[derive(Clone, Default, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Headers(pub Vec<(String, String)>);
+
+impl Headers {
+    /// The first value under `name`, compared byte for byte.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// How many bytes names and values have together.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} headers", self.0.len())
+    }
+}
+
+/// What a message says about its payload.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Label {
+    /// The payload's media type, such as `application/json`; empty where the sender named none.
+    pub content_type: String,
+    /// Application headers.
+    pub headers: Headers,
+}
+
+impl Label {
+    /// How many bytes its texts have together.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.content_type.len() + self.headers.bytes()
+    }
+}
+
+/// An interim message of a service: latest wins, never delays anything.
+///
+/// Stage and note may hold patients' data, so `Debug` tells only the fraction.
+#[derive(Clone, PartialEq, Encode, BorrowDecode)]
+pub struct Progress {
+    /// How much is done, 0 to 1.
+    pub fraction: f32,
+    /// What is being worked on.
+    pub stage: String,
+    /// Anything else worth telling; may be empty.
+    pub note: String,
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Progress({})", self.fraction)
+    }
+}

@@ -1,0 +1,174 @@
+//! How a request ends, how a delivery ends, and where a request is until then.
+
+use std::fmt;
+
+use bincode::{BorrowDecode, Encode};
+
+use crate::message::Label;
+
+/// What went wrong, for a program (`code`) and for a person (`message`).
+///
+/// The message may hold patients' data, so `Debug` leaves it out.
+#[derive(Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Problem {
+    /// A word in `snake_case`, such as `broker_stopped`.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem from its code and message.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into() }
+    }
+
+    /// How many bytes its texts have together.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.code.len() + self.message.len()
+    }
+}
+
+impl fmt::Debug for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Problem({})", self.code)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.code, self.message)
+    }
+}
+
+/// How a service ends a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub enum Settlement {
+    /// The answer; the frame's payload is the reply's.
+    Reply(Label),
+    /// A final failure. Where a content type is given, the frame's payload is the service's typed error.
+    Fail {
+        /// What went wrong.
+        problem: Problem,
+        /// The media type of the typed error in the payload, if there is one.
+        content_type: Option<String>,
+    },
+    /// A failure that another attempt may mend: counted.
+    Retry {
+        /// What went wrong.
+        problem: Problem,
+        /// The earliest time for the next attempt, in milliseconds from now.
+        retry_after_ms: Option<u64>,
+    },
+    /// Poison: no other attempt, straight to `dead`.
+    Reject(Problem),
+    /// Given back, not counted.
+    Release,
+}
+
+/// Why a request is dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
+#[non_exhaustive]
+pub enum DeadReason {
+    /// The last allowed attempt failed or was lost.
+    AttemptsExhausted,
+    /// A service rejected it.
+    Rejected,
+    /// It was given back more often than the channel allows.
+    ReleasesExhausted,
+}
+
+impl DeadReason {
+    /// The word that programs and people see.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AttemptsExhausted => "attempts_exhausted",
+            Self::Rejected => "rejected",
+            Self::ReleasesExhausted => "releases_exhausted",
+        }
+    }
+}
+
+/// The one final state of a request, as it travels. The frame's payload belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub enum Ending {
+    /// The service answered; the payload is its reply.
+    Replied(Label),
+    /// A service, or the broker, failed it finally.
+    Failed {
+        /// What went wrong.
+        problem: Problem,
+        /// The media type of the service's typed error in the payload, if there is one.
+        content_type: Option<String>,
+    },
+    /// Attempts used up, or rejected.
+    Dead {
+        /// Why.
+        reason: DeadReason,
+        /// What the last attempt failed with, if it said so.
+        last: Option<Problem>,
+    },
+}
+
+impl Ending {
+    /// Which of the outcomes it is.
+    #[must_use]
+    pub const fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Replied(_) => OutcomeKind::Replied,
+            Self::Failed { .. } => OutcomeKind::Failed,
+            Self::Dead { .. } => OutcomeKind::Dead,
+        }
+    }
+}
+
+/// Which final state a request reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, BorrowDecode)]
+#[non_exhaustive]
+pub enum OutcomeKind {
+    /// A service answered.
+    Replied,
+    /// A final failure.
+    Failed,
+    /// Attempts used up, or rejected.
+    Dead,
+}
+
+impl OutcomeKind {
+    /// The word that programs and people see.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Replied => "replied",
+            Self::Failed => "failed",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+impl fmt::Display for OutcomeKind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.as_str())
+    }
+}
+
+/// Where a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
+#[non_exhaustive]
+pub enum RequestState {
+    /// In the queue.
+    Waiting,
+    /// With a service.
+    InFlight {
+        /// The delivery: 1, 2, 3 …
+        delivery: u32,
+        /// The attempt that it counts as.
+        attempt: u32,
+    },
+    /// Between two deliveries, until its backoff is over.
+    BackingOff,
+    /// It has its outcome.
+    Ended(OutcomeKind),
+}
