@@ -1,1 +1,16 @@
 //! What a channel and a mailbox do: pure state machines.
+//!
+//! No clock, randomness, lock, task, socket or disk: time and random bits are given, effects are handed back.
+
+mod channel;
+mod handles;
+mod mailbox;
+mod time;
+
+pub use channel::{
+    Change, Channel, Command, Effect, Ending, Figures, Outcome, Reading, ServiceInstance, Settings, Settling, Tell,
+    What,
+};
+pub use handles::{Handles, Peer, PeerId};
+pub use mailbox::{Mailbox, Notice, Opened, ReaderId};
+pub use time::{Now, Time};

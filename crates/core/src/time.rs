@@ -1,0 +1,45 @@
+//! Time as the state machines see it: given, never asked for.
+
+use std::ops::Add;
+use std::time::Duration;
+
+/// A moment, counted from a start that the caller chose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Time(Duration);
+
+impl Time {
+    /// A moment so long after the start.
+    #[must_use]
+    pub const fn after_start(elapsed: Duration) -> Self {
+        Self(elapsed)
+    }
+
+    /// How long after the start it is.
+    #[must_use]
+    pub const fn since_start(self) -> Duration {
+        self.0
+    }
+
+    /// How long it is from `earlier` to here; zero if it is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Time {
+    type Output = Self;
+
+    fn add(self, length: Duration) -> Self {
+        Self(self.0.saturating_add(length))
+    }
+}
+
+/// What a step of a state machine is given beside its command.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// The time of the step, never before that of the step before.
+    pub time: Time,
+    /// Fresh random bits, for jitter.
+    pub random: u64,
+}
