@@ -319,7 +319,8 @@ pub struct Detach {
     pub ticket: TicketNumber,
 }
 
-/// Broker to client: the outcome of a submitted or attached request. The number stands for nothing from here on.
+/// Broker to client: the outcome of a submitted or attached request, once. The number goes on to stand for the ticket
+/// until [`Detach`], so that an opened mailbox does not tell the outcome a second time meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Outcome {
     /// The ticket.
