@@ -1,0 +1,139 @@
+//! The client's way to a broker over TCP.
+//!
+//! It never reconnects and never times out: the client decides when to try, for how long, and when silence is too long.
+
+use std::collections::VecDeque;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use roundtrip_protocol::{Error, ErrorCode, Frame, Limits, VERSION};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::codec::{AdmitAll, Arrival};
+use crate::connection::{Broken, Connect, Connecting, Connection};
+use crate::reader::Reader;
+use crate::write_queue::WriteQueue;
+
+/// How many bytes are encoded before they are written, so that a long list of frames is not all in memory twice.
+const ENCODED_AT_ONCE: usize = 256 * 1024;
+
+/// Up to how many waiting bytes an unknown frame is answered: who sends many and reads nothing is told less.
+const ANSWERED_UP_TO: usize = 64 * 1024;
+
+/// Connects to a broker over TCP.
+#[derive(Debug, Clone)]
+pub struct TcpConnect {
+    address: String,
+}
+
+impl TcpConnect {
+    /// A way to `address`: a host name or IP address, a colon and a port, such as `127.0.0.1:7420`.
+    pub fn new(address: impl Into<String>) -> Self {
+        Self { address: address.into() }
+    }
+}
+
+impl Connect for TcpConnect {
+    /// Resolves the name anew each time and tries all its addresses in turn.
+    fn connect(&self) -> Connecting {
+        let address = self.address.clone();
+        Box::pin(async move {
+            let stream = TcpStream::connect(address).await?;
+            Ok(Box::new(TcpConnection::new(stream)?) as Box<dyn Connection>)
+        })
+    }
+
+    fn destination(&self) -> String {
+        self.address.clone()
+    }
+}
+
+/// A client's connection over TCP.
+///
+/// A frame type that it does not know is skipped and answered with [`ErrorCode::UnknownFrame`]; the client does not see
+/// it.
+#[derive(Debug)]
+pub struct TcpConnection {
+    reader: Reader<TcpStream, AdmitAll>,
+    queue: WriteQueue,
+}
+
+impl TcpConnection {
+    /// A connection over an open stream. It takes what is within [`Limits::HANDSHAKE`] until it is told otherwise.
+    ///
+    /// # Errors
+    ///
+    /// The system's: the stream is already broken.
+    pub fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self { reader: Reader::new(stream, AdmitAll, Limits::HANDSHAKE), queue: WriteQueue::new() })
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.queue.poll_write(context, self.reader.stream_mut())
+    }
+}
+
+impl Connection for TcpConnection {
+    fn poll_send(&mut self, context: &mut Context<'_>, frames: &mut VecDeque<Frame>) -> Poll<Result<(), Broken>> {
+        loop {
+            while self.queue.len() < ENCODED_AT_ONCE
+                && let Some(frame) = frames.pop_front()
+            {
+                self.queue.push(frame)?;
+            }
+            ready!(self.poll_write(context))?;
+            if frames.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    fn poll_receive(&mut self, context: &mut Context<'_>, frames: &mut VecDeque<Frame>) -> Poll<Result<(), Broken>> {
+        let there_before = frames.len();
+        loop {
+            let mut unknown = None;
+            let queue = &mut self.queue;
+            let mut refused = Ok(());
+            let batch = self.reader.poll_batch(context, &mut |arrival| match arrival {
+                Arrival::Frame(incoming) => frames.push_back(incoming.into_frame()),
+                Arrival::Unknown { type_number } => {
+                    unknown = Some(type_number);
+                    if queue.len() < ANSWERED_UP_TO && refused.is_ok() {
+                        refused = queue.push(unknown_frame(type_number));
+                    }
+                }
+            });
+            refused?;
+            ready!(batch)?;
+            if unknown.is_some() {
+                // An error here comes again from the next send, or from the next read.
+                let _ = self.poll_write(context);
+            }
+            if frames.len() > there_before {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    fn set_limits(&mut self, limits: Limits) {
+        self.reader.set_limits(limits);
+    }
+
+    fn last_heard(&self) -> Instant {
+        self.reader.heard().last()
+    }
+}
+
+fn unknown_frame(type_number: u8) -> Frame {
+    Frame::from(Error {
+        code: ErrorCode::UnknownFrame,
+        message: format!("no frame of version {VERSION} has type {type_number:#04x}; it was skipped"),
+        frame: type_number,
+        closes: false,
+    })
+}
+
+#[cfg(test)]
+mod tests;
