@@ -24,7 +24,8 @@ pub trait Peer: Clone + Debug {
     /// Which one: two handles are the same connection if their ids are equal.
     fn id(&self) -> PeerId;
 
-    /// The latest sign of life. Deliveries held by the connection live for a lease beyond it.
+    /// The latest sign of life. Deliveries held by the connection live for a lease beyond it; [`Time::NEVER`] for a
+    /// connection that lives until it is gone.
     fn last_heard(&self) -> Time;
 
     /// Whether another delivery may be put before it. A connection that says no tells the channel when that changed:

@@ -12,5 +12,5 @@ pub use channel::{
     What,
 };
 pub use handles::{Handles, Peer, PeerId};
-pub use mailbox::{Mailbox, Notice, Opened, ReaderId};
+pub use mailbox::{Mailbox, Notice, Notices, Opened, ReaderId};
 pub use time::{Now, Time};

@@ -1,16 +1,17 @@
 //! What a mailbox does: an ordered list of outcomes that wait to be acknowledged, one holder, and followers.
 //!
-//! It never holds an outcome, only where to find it, and never calls a channel. Whether a reader is sent an entry
-//! that it was offered decides the channel; the mailbox is told when it was skipped.
-//!
-//! (Signatures first; the author of `core` completes it.)
+//! It never holds an outcome, only where to find it, and never calls a channel. It offers entries to readers; whether
+//! an offered entry was sent the caller knows, and says so when it was not: [`Mailbox::handle_skipped`].
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 
 use roundtrip_protocol::{MailboxNumber, OpenMode};
 
 use crate::handles::{Peer, PeerId};
 
-/// Where a reader stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A reader: a connection's number of a mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReaderId {
     /// Over which connection.
     pub peer: PeerId,
@@ -19,7 +20,7 @@ pub struct ReaderId {
 }
 
 /// What a reader is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
     /// Another holder took the mailbox: the reader is none any more.
     Taken,
@@ -38,45 +39,184 @@ pub enum Opened {
     Held,
 }
 
-/// An ordered list of `E`, where to find an outcome, and who reads it over connections `P`.
+/// Notices with the readers that they are for.
+pub type Notices<P> = Vec<(P, MailboxNumber, Notice)>;
+
+/// An ordered list of entries, which say where to find outcomes, and who reads it.
 #[derive(Debug)]
 pub struct Mailbox<E, P> {
-    _signatures: std::marker::PhantomData<(E, P)>,
+    entries: BTreeMap<u64, E>,
+    numbers: HashMap<E, u64>,
+    next_number: u64,
+    readers: BTreeMap<ReaderId, Reader<P>>,
+    holder: Option<ReaderId>,
 }
 
-impl<E: Clone + Eq + std::hash::Hash, P: Peer> Mailbox<E, P> {
+#[derive(Debug)]
+struct Reader<P> {
+    peer: P,
+    window: u32,
+    /// Entries before this one have been offered.
+    next: u64,
+    /// Entries before `next` that are to be offered again.
+    again: BTreeSet<u64>,
+    /// Where the list ended when it was opened, until that has been offered.
+    catching_up_to: Option<u64>,
+}
+
+impl<E, P> Default for Mailbox<E, P> {
+    fn default() -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            numbers: HashMap::new(),
+            next_number: 0,
+            readers: BTreeMap::new(),
+            holder: None,
+        }
+    }
+}
+
+impl<E: Clone + Eq + Hash, P: Peer> Mailbox<E, P> {
     /// An empty mailbox that nobody reads.
     #[must_use]
-    pub fn new() -> Self { unimplemented!() }
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Opens it for a reader. With `Take` the former holder gets [`Notice::Taken`].
-    pub fn handle_open(&mut self, peer: P, mailbox: MailboxNumber, mode: OpenMode, window: u32, notices: &mut Vec<(P, MailboxNumber, Notice)>) -> Opened { unimplemented!() }
+    pub fn handle_open(
+        &mut self,
+        peer: P,
+        mailbox: MailboxNumber,
+        mode: OpenMode,
+        window: u32,
+        notices: &mut Notices<P>,
+    ) -> Opened {
+        let reader = ReaderId { peer: peer.id(), mailbox };
+        match (mode, self.holder) {
+            (OpenMode::IfFree, Some(_)) => return Opened::Held,
+            (OpenMode::Take, Some(former)) => {
+                if let Some(Reader { peer, .. }) = self.readers.remove(&former) {
+                    notices.push((peer, former.mailbox, Notice::Taken));
+                }
+                self.holder = Some(reader);
+            }
+            (OpenMode::Take | OpenMode::IfFree, None) => self.holder = Some(reader),
+            (OpenMode::Follow, _) => {}
+        }
+        let catching_up_to = Some(self.next_number);
+        self.readers.insert(reader, Reader { peer, window, next: 0, again: BTreeSet::new(), catching_up_to });
+        Opened::Opened
+    }
+
     /// Lets a reader be offered so many entries more.
-    pub fn handle_window(&mut self, reader: ReaderId, more: u32) { unimplemented!() }
+    pub fn handle_window(&mut self, reader: ReaderId, more: u32) {
+        if let Some(reader) = self.readers.get_mut(&reader) {
+            reader.window = reader.window.saturating_add(more);
+        }
+    }
+
     /// A reader closed.
-    pub fn handle_close(&mut self, reader: ReaderId) { unimplemented!() }
+    pub fn handle_close(&mut self, reader: ReaderId) {
+        self.readers.remove(&reader);
+        self.holder = self.holder.filter(|holder| *holder != reader);
+    }
+
     /// A connection is gone: all its readers are.
-    pub fn handle_peer_gone(&mut self, peer: PeerId) { unimplemented!() }
+    pub fn handle_peer_gone(&mut self, peer: PeerId) {
+        self.readers.retain(|reader, _| reader.peer != peer);
+        self.holder = self.holder.filter(|holder| holder.peer != peer);
+    }
+
     /// The mailbox's unnamed requester is gone: every reader gets [`Notice::Ended`].
-    pub fn handle_end(&mut self, notices: &mut Vec<(P, MailboxNumber, Notice)>) { unimplemented!() }
+    pub fn handle_end(&mut self, notices: &mut Notices<P>) {
+        self.holder = None;
+        for (reader, Reader { peer, .. }) in std::mem::take(&mut self.readers) {
+            notices.push((peer, reader.mailbox, Notice::Ended));
+        }
+    }
+
     /// An outcome arrived.
-    pub fn handle_post(&mut self, entry: E) { unimplemented!() }
+    pub fn handle_post(&mut self, entry: E) {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.numbers.insert(entry.clone(), number);
+        self.entries.insert(number, entry);
+    }
+
     /// An outcome was acknowledged, or its retention passed.
-    pub fn handle_unpost(&mut self, entry: &E) { unimplemented!() }
+    pub fn handle_unpost(&mut self, entry: &E) {
+        if let Some(number) = self.numbers.remove(entry) {
+            self.entries.remove(&number);
+            for reader in self.readers.values_mut() {
+                reader.again.remove(&number);
+            }
+        }
+    }
+
     /// Readers on this connection are to be offered the entry again.
-    pub fn handle_repost(&mut self, peer: PeerId, entry: &E) { unimplemented!() }
-    /// The entry that was offered last to the reader was not sent: its window is given back, the entry stays skipped
-    /// for it until it is reposted.
-    pub fn handle_skipped(&mut self, reader: ReaderId) { unimplemented!() }
-    /// The next entry for any reader that has window and whose connection has room: the reader's window is one
-    /// smaller. None when there is nothing to offer now. Also says who has caught up.
-    pub fn poll_offer(&mut self, notices: &mut Vec<(P, MailboxNumber, Notice)>) -> Option<(P, MailboxNumber, E)> { unimplemented!() }
+    pub fn handle_repost(&mut self, peer: PeerId, entry: &E) {
+        let Some(&number) = self.numbers.get(entry) else {
+            return;
+        };
+        for (_, reader) in self.readers.iter_mut().filter(|(reader, _)| reader.peer == peer) {
+            if number < reader.next {
+                reader.again.insert(number);
+            }
+        }
+    }
+
+    /// What was offered last to the reader was not sent: its window is as before.
+    pub fn handle_skipped(&mut self, reader: ReaderId) {
+        self.handle_window(reader, 1);
+    }
+
+    /// The next entry for any reader that has window and whose connection has room; the reader's window is one
+    /// smaller then. None when there is nothing to offer now. Tells who has caught up on the way.
+    pub fn poll_offer(&mut self, notices: &mut Notices<P>) -> Option<(P, MailboxNumber, E)> {
+        for (id, reader) in &mut self.readers {
+            let waiting = reader.again.first().copied().or_else(|| {
+                let (number, _) = self.entries.range(reader.next..).next()?;
+                Some(*number)
+            });
+            if let Some(end) = reader.catching_up_to
+                && waiting.is_none_or(|number| number >= end)
+            {
+                reader.catching_up_to = None;
+                notices.push((reader.peer.clone(), id.mailbox, Notice::CaughtUp));
+            }
+            let Some(number) = waiting else { continue };
+            if reader.window == 0 || !reader.peer.has_room() {
+                continue;
+            }
+            reader.again.remove(&number);
+            reader.next = reader.next.max(number + 1);
+            if let Some(entry) = self.entries.get(&number) {
+                reader.window -= 1;
+                return Some((reader.peer.clone(), id.mailbox, entry.clone()));
+            }
+        }
+        None
+    }
+
     /// How many outcomes wait.
     #[must_use]
-    pub fn len(&self) -> usize { unimplemented!() }
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Whether none waits.
     #[must_use]
-    pub fn is_empty(&self) -> bool { unimplemented!() }
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Whether nobody reads it.
     #[must_use]
-    pub fn is_unread(&self) -> bool { unimplemented!() }
+    pub fn is_unread(&self) -> bool {
+        self.readers.is_empty()
+    }
 }
+
+#[cfg(test)]
+mod tests;

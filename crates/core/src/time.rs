@@ -8,6 +8,9 @@ use std::time::Duration;
 pub struct Time(Duration);
 
 impl Time {
+    /// Later than every other moment.
+    pub const NEVER: Self = Self(Duration::MAX);
+
     /// A moment so long after the start.
     #[must_use]
     pub const fn after_start(elapsed: Duration) -> Self {

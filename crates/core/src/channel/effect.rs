@@ -7,7 +7,7 @@ use roundtrip_protocol::{
     ServiceNumber, StopReason, TicketNumber, Token,
 };
 
-use crate::handles::Handles;
+use crate::handles::{Handles, PeerId};
 
 /// The number of a change to what a channel keeps. Changes are counted from 1.
 ///
@@ -56,6 +56,8 @@ pub enum What<H: Handles> {
         place: H::Place,
         /// The request.
         id: RequestId,
+        /// The connection.
+        peer: PeerId,
     },
 }
 
@@ -142,7 +144,7 @@ pub enum Tell<H: Handles> {
 }
 
 /// The one final state of a request, as a channel keeps it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Outcome<H: Handles> {
     /// Counted attempts.
     pub attempts: u32,
@@ -151,7 +153,7 @@ pub struct Outcome<H: Handles> {
 }
 
 /// How a request ended.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Ending<H: Handles> {
     /// A service answered.
     Replied(H::Answer),
@@ -164,4 +166,20 @@ pub enum Ending<H: Handles> {
         /// What the last attempt failed with, if it said so.
         last: Option<H::Answer>,
     },
+}
+
+impl<H: Handles> Clone for Outcome<H> {
+    fn clone(&self) -> Self {
+        Self { attempts: self.attempts, ending: self.ending.clone() }
+    }
+}
+
+impl<H: Handles> Clone for Ending<H> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Replied(answer) => Self::Replied(answer.clone()),
+            Self::Failed(answer) => Self::Failed(answer.clone()),
+            Self::Dead { reason, last } => Self::Dead { reason: *reason, last: last.clone() },
+        }
+    }
 }

@@ -1,0 +1,198 @@
+//! Who gets the next request: services with credit take turns, and the oldest request goes first.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use roundtrip_protocol::{Hold, RequestId, ServiceNumber, Token};
+
+use super::effect::Tell;
+use super::request::{Delivery, Stage};
+use super::{ServiceInstance, Step};
+use crate::handles::{Handles, Peer, PeerId};
+
+type Key = (PeerId, ServiceNumber);
+
+/// The services that take deliveries over connections, and whose turn it is.
+#[derive(Debug)]
+pub(super) struct Services<H: Handles> {
+    subscriptions: BTreeMap<Key, Subscription<H>>,
+    /// Those that may have credit, in the order of their turns.
+    turns: VecDeque<Key>,
+    subscribed: usize,
+}
+
+/// A service on one connection.
+#[derive(Debug)]
+struct Subscription<H: Handles> {
+    peer: H::Peer,
+    instance: ServiceInstance,
+    hold: Hold,
+    credit: u32,
+    held: BTreeSet<RequestId>,
+    /// A service takes its deliveries back before it subscribes.
+    subscribed: bool,
+    has_turn: bool,
+}
+
+impl<H: Handles> Default for Services<H> {
+    fn default() -> Self {
+        Self { subscriptions: BTreeMap::new(), turns: VecDeque::new(), subscribed: 0 }
+    }
+}
+
+impl<H: Handles> Services<H> {
+    /// How many subscriptions there are.
+    pub(super) fn count(&self) -> usize {
+        self.subscribed
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.subscriptions.is_empty()
+    }
+
+    pub(super) fn subscribe(&mut self, peer: H::Peer, service: ServiceInstance, credit: u32, hold: Hold) {
+        let key = (peer.id(), service.service);
+        let subscription = self.entry(peer, service, hold);
+        subscription.hold = hold;
+        subscription.credit = credit;
+        if !std::mem::replace(&mut subscription.subscribed, true) {
+            self.subscribed += 1;
+        }
+        self.queue_up(key);
+    }
+
+    pub(super) fn grant(&mut self, peer: PeerId, service: ServiceNumber, credit: u32) {
+        if let Some(subscription) = self.subscriptions.get_mut(&(peer, service)) {
+            subscription.credit = credit;
+            self.queue_up((peer, service));
+        }
+    }
+
+    /// The connection has room again.
+    pub(super) fn resume(&mut self, peer: PeerId) {
+        for key in self.keys(peer) {
+            self.queue_up(key);
+        }
+    }
+
+    /// Ends a subscription and gives back what it held.
+    pub(super) fn remove(&mut self, peer: PeerId, service: ServiceNumber) -> BTreeSet<RequestId> {
+        let Some(subscription) = self.subscriptions.remove(&(peer, service)) else {
+            return BTreeSet::new();
+        };
+        self.subscribed -= usize::from(subscription.subscribed);
+        self.turns.retain(|key| *key != (peer, service));
+        subscription.held
+    }
+
+    /// The services of a connection.
+    pub(super) fn of(&self, peer: PeerId) -> Vec<ServiceNumber> {
+        self.keys(peer).into_iter().map(|(_, service)| service).collect()
+    }
+
+    /// A service holds a delivery that it took back.
+    pub(super) fn hold(&mut self, peer: H::Peer, service: ServiceInstance, hold: Hold, id: RequestId) {
+        self.entry(peer, service, hold).held.insert(id);
+    }
+
+    /// A service holds a delivery no longer.
+    pub(super) fn let_go(&mut self, (peer, service): Key, id: RequestId) {
+        if let Some(subscription) = self.subscriptions.get_mut(&(peer, service)) {
+            subscription.held.remove(&id);
+            self.queue_up((peer, service));
+        }
+    }
+
+    /// The next service in turn that has credit and room.
+    fn poll_turn(&mut self) -> Option<&mut Subscription<H>> {
+        loop {
+            let key = self.turns.pop_front()?;
+            let Some(subscription) = self.subscriptions.get_mut(&key) else {
+                continue;
+            };
+            if subscription.wants_more() && subscription.peer.has_room() {
+                self.turns.push_back(key);
+                return self.subscriptions.get_mut(&key);
+            }
+            subscription.has_turn = false;
+        }
+    }
+
+    fn queue_up(&mut self, key: Key) {
+        if let Some(subscription) = self.subscriptions.get_mut(&key)
+            && subscription.wants_more()
+            && !subscription.has_turn
+        {
+            subscription.has_turn = true;
+            self.turns.push_back(key);
+        }
+    }
+
+    fn entry(&mut self, peer: H::Peer, instance: ServiceInstance, hold: Hold) -> &mut Subscription<H> {
+        self.subscriptions.entry((peer.id(), instance.service)).or_insert_with(|| Subscription {
+            peer,
+            instance,
+            hold,
+            credit: 0,
+            held: BTreeSet::new(),
+            subscribed: false,
+            has_turn: false,
+        })
+    }
+
+    fn keys(&self, peer: PeerId) -> Vec<Key> {
+        let all = (peer, ServiceNumber(0))..=(peer, ServiceNumber(u32::MAX));
+        self.subscriptions.range(all).map(|(key, _)| *key).collect()
+    }
+}
+
+impl<H: Handles> Subscription<H> {
+    fn wants_more(&self) -> bool {
+        self.held.len() < self.credit as usize
+    }
+}
+
+impl<H: Handles> Step<'_, H> {
+    /// Hands waiting requests to services, as long as there are both.
+    pub(super) fn dispatch(&mut self) {
+        while let Some((&order, &id)) = self.channel.waiting.first_key_value() {
+            let Some(subscription) = self.channel.services.poll_turn() else {
+                return;
+            };
+            subscription.held.insert(id);
+            let (peer, service, hold) = (subscription.peer.clone(), subscription.instance, subscription.hold);
+            self.channel.waiting.remove(&order);
+            self.deliver(id, &peer, service, hold);
+        }
+    }
+
+    fn deliver(&mut self, id: RequestId, peer: &H::Peer, service: ServiceInstance, hold: Hold) {
+        let Some(request) = self.channel.requests.get_mut(&id) else {
+            return;
+        };
+        request.deliveries += 1;
+        request.attempts += 1;
+        let number = request.deliveries;
+        let delivery = Delivery { number, service, hold, holder: Some(peer.clone()), progress: None };
+        request.stage = Stage::InFlight(delivery);
+        let tell = Tell::Delivery {
+            service: service.service,
+            token: Token { start: self.channel.start, id, delivery: number },
+            attempt: request.attempts,
+            lease: self.channel.settings.lease,
+            requester: request.requester.clone(),
+            request: request.message.clone(),
+        };
+        self.channel.in_flight += 1;
+        self.begin_lease(id);
+        self.change();
+        self.tell(peer, tell);
+    }
+
+    /// The delivery is with its service no longer.
+    pub(super) fn leave_service(&mut self, id: RequestId, delivery: &Delivery<H>) {
+        self.channel.in_flight -= 1;
+        if let Some(key) = delivery.subscription() {
+            self.channel.services.let_go(key, id);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! How a delivery ends, and the fence before it: only the current delivery may settle, report or renew.
+
+use std::time::Duration;
+
+use roundtrip_protocol::{Answer, Call, DeadReason, Progress, RequestId, Token};
+
+use super::effect::{Ending, Tell};
+use super::follow::Follower;
+use super::request::{Request, Stage};
+use super::{Settling, Step};
+use crate::handles::Handles;
+
+impl<H: Handles> Step<'_, H> {
+    pub(super) fn settle(&mut self, peer: H::Peer, call: Call, token: Token, settlement: Settling<H>) {
+        let answer = match self.current_or_settled(token) {
+            Some(request) if request.settled == Some(token.delivery) => Answer::Settled,
+            Some(request) if matches!(request.stage, Stage::InFlight(_)) => {
+                request.settled = Some(token.delivery);
+                self.settle_current(token.id, settlement);
+                Answer::Settled
+            }
+            _ => Answer::LeaseLost,
+        };
+        self.tell(&peer, Tell::Answered { call, answer });
+    }
+
+    /// The request whose current or settled delivery this is the token of; none for a stale token.
+    pub(super) fn current_or_settled(&mut self, token: Token) -> Option<&mut Request<H>> {
+        if token.start != self.channel.start {
+            return None;
+        }
+        self.channel.requests.get_mut(&token.id).filter(|request| match &request.stage {
+            Stage::InFlight(delivery) | Stage::Lost(delivery) if delivery.number == token.delivery => true,
+            _ => request.settled == Some(token.delivery),
+        })
+    }
+
+    fn settle_current(&mut self, id: RequestId, settlement: Settling<H>) {
+        match settlement {
+            Settling::Reply(answer) => self.end(id, Ending::Replied(answer)),
+            Settling::Fail(answer) => self.end(id, Ending::Failed(answer)),
+            Settling::Reject(answer) => {
+                self.end(id, Ending::Dead { reason: DeadReason::Rejected, last: Some(answer) });
+            }
+            Settling::Retry { problem, retry_after } => self.retry(id, problem, retry_after),
+            Settling::Release => self.release(id),
+        }
+    }
+
+    fn retry(&mut self, id: RequestId, problem: H::Answer, retry_after: Option<Duration>) {
+        let Some(request) = self.channel.requests.get_mut(&id) else {
+            return;
+        };
+        if request.attempts >= self.channel.settings.max_attempts {
+            let reason = DeadReason::AttemptsExhausted;
+            return self.end(id, Ending::Dead { reason, last: Some(problem) });
+        }
+        request.last_problem = Some(problem);
+        let (attempts, order) = (request.attempts, request.order);
+        let wait = self.backoff(attempts, order).max(retry_after.unwrap_or_default());
+        self.back_off(id, wait);
+    }
+
+    fn release(&mut self, id: RequestId) {
+        let Some(request) = self.channel.requests.get_mut(&id) else {
+            return;
+        };
+        request.attempts -= 1;
+        request.releases += 1;
+        if request.releases > self.channel.settings.max_releases {
+            let last = request.last_problem.clone();
+            return self.end(id, Ending::Dead { reason: DeadReason::ReleasesExhausted, last });
+        }
+        let order = request.order;
+        let wait = self.backoff(1, order);
+        self.back_off(id, wait);
+    }
+
+    /// Settled for another attempt: the service has let go of it, and it waits again later.
+    fn back_off(&mut self, id: RequestId, wait: Duration) {
+        let Some(request) = self.channel.requests.get_mut(&id) else {
+            return;
+        };
+        if let Stage::InFlight(delivery) = std::mem::replace(&mut request.stage, Stage::BackingOff) {
+            self.leave_service(id, &delivery);
+        }
+        self.set_due(id, Some(self.now.time + wait));
+        self.change();
+    }
+
+    /// The latest progress, told to everybody who follows. A stale one is dropped.
+    pub(super) fn report(&mut self, token: Token, progress: Progress) {
+        let Some(request) = self.current_or_settled(token) else {
+            return;
+        };
+        let Stage::InFlight(delivery) = &mut request.stage else { return };
+        if delivery.number != token.delivery {
+            return;
+        }
+        delivery.progress = Some(progress.clone());
+        for Follower { peer, ticket } in request.followers.clone() {
+            self.tell(&peer, Tell::Progress { ticket, progress: progress.clone() });
+        }
+    }
+}
