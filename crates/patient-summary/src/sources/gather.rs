@@ -1,0 +1,326 @@
+//! Asks the upstreams about one patient: a few at a time, page by page, and politely.
+//!
+//! The Patient comes first, since without one there is nothing to ask for; then the other sources, concurrently. An upstream
+//! that says "too many requests" is waited out as long as it says; nothing else is ever repeated here. Trying again is the
+//! broker's work, which does it with backoff and where everybody can see it.
+//!
+//! **When a source is presented as unavailable.** By default never: with a source missing, gathering fails, retryably, so
+//! that a later attempt gives the whole picture. With [`Missing::Tolerate`], which a service passes on its last attempt, a
+//! source that could not be reached or that answered with an error status becomes [`Answer::Unavailable`], and the summary
+//! says so with `emptyReason` `unavailable`: better than failing forever. Three things are never tolerated: a missing Patient,
+//! an answer that cannot be trusted (another patient's resource, no searchset, pages that lead nowhere or end early), and an
+//! unknown patient.
+//!
+//! [`Answer::Unavailable`]: super::Answer::Unavailable
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use reqwest::Url;
+use tokio::task::JoinSet;
+use tracing::{instrument, warn};
+
+use super::search::Searcher;
+use super::{Misplaced, Source, Sources};
+use crate::ehr::Upstream;
+use crate::fhir::PatientId;
+use crate::sections::{SectionName, Sections};
+
+/// Asks one hospital's upstreams. Cheap to clone; clones share their connections.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Gatherer {
+    searcher: Searcher,
+    concurrency: usize,
+}
+
+impl Gatherer {
+    /// Gathers from the upstreams under this base, `http://127.0.0.1:43121`: `/ehr`, `/medications` and `/immunizations`.
+    ///
+    /// # Errors
+    ///
+    /// [`GathererError`] if the base is no `http` URL, or the HTTP client cannot be made.
+    pub fn new(base: &str) -> Result<Self, GathererError> {
+        let mut base = Url::parse(base).ok().filter(|base| base.scheme() == "http").ok_or(GathererError::Base)?;
+        if !base.path().ends_with('/') {
+            base.set_path(&format!("{}/", base.path()));
+        }
+        let client = reqwest::Client::builder()
+            // A redirect could lead to another host, and a proxy always does; patients' ids are in the URLs.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|_| GathererError::Client)?;
+        let searcher = Searcher {
+            client,
+            base,
+            timeout: Some(Duration::from_secs(10)),
+            patience: Duration::from_secs(10),
+            pages: 100,
+            page_size: 100,
+        };
+        Ok(Self { searcher, concurrency: 4 })
+    }
+
+    /// How many sources are asked at the same time: 4 unless set, at least 1.
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency.max(1);
+        self
+    }
+
+    /// How long one answer may take, body included: 10 s unless set. `None` waits without end.
+    pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.searcher.timeout = timeout;
+        self
+    }
+
+    /// How long one source may be waited for in all because it is over its quota: 10 s unless set. A wait that would take
+    /// longer is not begun; gathering then fails at once with the upstream's retry-after.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.searcher.patience = patience;
+        self
+    }
+
+    /// How many pages one source may have: 100 unless set, at least 1.
+    pub fn pages(mut self, pages: usize) -> Self {
+        self.searcher.pages = pages.max(1);
+        self
+    }
+
+    /// How many resources are asked for at once: 100 unless set, 1 to 1000.
+    pub fn page_size(mut self, page_size: usize) -> Self {
+        self.searcher.page_size = page_size.clamp(1, 1000);
+        self
+    }
+
+    /// Gathers what these sections need about this patient. `on_progress` hears of each source as it is done.
+    ///
+    /// Safe to drop: what is being asked is then given up.
+    ///
+    /// # Errors
+    ///
+    /// [`GatherError`]; [`is_final`](GatherError::is_final) says whether trying again can help,
+    /// [`retry_after`](GatherError::retry_after) when.
+    #[instrument(skip_all)]
+    pub async fn gather(
+        &self,
+        patient: &PatientId,
+        sections: &Sections,
+        missing: Missing,
+        mut on_progress: impl FnMut(Progress),
+    ) -> Result<Sources, GatherError> {
+        let mut waiting: VecDeque<Source> = sections.iter().map(SectionName::source).collect();
+        let of = waiting.len() + 1;
+
+        let mut sources = self.identify(patient).await?;
+        let mut finished = 1;
+        on_progress(Progress { source: Source::Patient, answered: true, finished, of });
+
+        let mut asking = JoinSet::new();
+        loop {
+            while asking.len() < self.concurrency
+                && let Some(source) = waiting.pop_front()
+            {
+                let (searcher, patient) = (self.searcher.clone(), patient.clone());
+                asking.spawn(async move { (source, searcher.search(source, &patient).await) });
+            }
+            let Some(done) = asking.join_next().await else {
+                break;
+            };
+            let (source, answer) = match done {
+                Ok(done) => done,
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            };
+            let answered = match answer {
+                Ok(resources) => {
+                    sources
+                        .answered(source, resources)
+                        .map_err(|problem| GatherError::Misplaced { asked: source, problem })?;
+                    true
+                }
+                Err(error) if missing == Missing::Tolerate && error.is_absence() => {
+                    warn!(source = %source, %error, "the summary will say that this source was unavailable");
+                    sources.unavailable(source);
+                    false
+                }
+                Err(error) => return Err(error),
+            };
+            finished += 1;
+            on_progress(Progress { source, answered, finished, of });
+        }
+        Ok(sources)
+    }
+
+    async fn identify(&self, patient: &PatientId) -> Result<Sources, GatherError> {
+        let mut found = self.searcher.search(Source::Patient, patient).await?;
+        let misplaced = |problem| GatherError::Misplaced { asked: Source::Patient, problem };
+        match (found.pop(), found.is_empty()) {
+            (None, _) => Err(GatherError::UnknownPatient),
+            (Some(one), true) => Sources::of(patient, one).map_err(misplaced),
+            (Some(_), false) => Err(misplaced(Misplaced::AnotherPatient)),
+        }
+    }
+}
+
+/// What to do about a source that cannot be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Fail, so that another attempt can be made.
+    Fail,
+    /// Go on, and let the summary say that it was unavailable. For the last attempt.
+    Tolerate,
+}
+
+/// A source is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Which.
+    pub source: Source,
+    /// Whether it answered; if not, it is presented as unavailable.
+    pub answered: bool,
+    /// How many are done, this one included.
+    pub finished: usize,
+    /// How many there are in all.
+    pub of: usize,
+}
+
+/// Why no gatherer could be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GathererError {
+    /// The base is no URL with `http`.
+    #[error("the EHR's base is not an http URL; expected something like http://127.0.0.1:8080")]
+    Base,
+    /// The HTTP client cannot be made.
+    #[error("the HTTP client cannot be set up on this system")]
+    Client,
+}
+
+/// Why gathering failed. None of these says anything about the patient.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GatherError {
+    /// The EHR answered that it has no such patient. Final.
+    #[error("the EHR knows no such patient; check the patient id")]
+    UnknownPatient,
+    /// An upstream answered with an error, or asked for a longer wait than there is patience for.
+    #[error("the {} upstream answered {status} when asked for {asked}; try again later", upstream(*asked))]
+    Upstream {
+        /// What was asked for.
+        asked: Source,
+        /// The HTTP status.
+        status: u16,
+        /// How long the upstream asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// An upstream could not be asked, or did not finish its answer.
+    #[error("the {} upstream {problem} when asked for {asked}; check that it runs", upstream(*asked))]
+    Unreachable {
+        /// What was asked for.
+        asked: Source,
+        /// What happened.
+        problem: Unreachable,
+    },
+    /// An answer holds what was not asked for. It is not used; somebody should look at the upstream. Final,
+    /// except for [`Misplaced::TwoVersions`].
+    #[error("the {} upstream's answer for {asked} cannot be used: {problem}; check the upstream", upstream(*asked))]
+    Misplaced {
+        /// What was asked for.
+        asked: Source,
+        /// What is wrong.
+        problem: Misplaced,
+    },
+    /// An answer is no searchset that can be trusted.
+    #[error("the {} upstream's answer for {asked} cannot be used: {problem}; check the upstream", upstream(*asked))]
+    NotASearchset {
+        /// What was asked for.
+        asked: Source,
+        /// What is wrong.
+        problem: SearchsetProblem,
+    },
+}
+
+impl GatherError {
+    /// Whether trying again cannot help.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::UnknownPatient => true,
+            // A record that changes while it is read is whole at the next attempt.
+            Self::Misplaced { problem, .. } => *problem != Misplaced::TwoVersions,
+            _ => false,
+        }
+    }
+
+    /// How long the upstream asks to be left alone, if it said so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Upstream { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// Whether the source said nothing at all, as against something that cannot be trusted.
+    fn is_absence(&self) -> bool {
+        matches!(self, Self::Upstream { .. } | Self::Unreachable { .. })
+    }
+}
+
+/// How an upstream could not be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unreachable {
+    /// No connection.
+    #[error("could not be connected to")]
+    NoConnection,
+    /// No answer in time.
+    #[error("did not answer in time")]
+    TimedOut,
+    /// The answer broke off.
+    #[error("broke off its answer")]
+    BrokeOff,
+}
+
+/// What is wrong with an answer that should be a searchset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SearchsetProblem {
+    /// It is not a FHIR Bundle of type `searchset`.
+    #[error("expected a FHIR Bundle of type `searchset`, got something else")]
+    OtherForm,
+    /// A page is larger than what is read.
+    #[error("expected at most {limit} bytes a page, got more")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// `link.next` leads to another server.
+    #[error("expected `link.next` to stay on the same server, got a link elsewhere")]
+    ForeignLink,
+    /// The pages do not end.
+    #[error("expected at most {limit} pages, got more")]
+    TooManyPages {
+        /// The limit.
+        limit: usize,
+    },
+    /// Fewer resources came than the answer says that there are.
+    #[error("expected {total} resources as `total` says, got {came}")]
+    Incomplete {
+        /// What `total` says.
+        total: u64,
+        /// What came.
+        came: usize,
+    },
+}
+
+/// Which upstream a source is asked of.
+pub(super) fn upstream(source: Source) -> Upstream {
+    match source {
+        Source::MedicationRequest => Upstream::Medications,
+        Source::Immunization => Upstream::Immunizations,
+        Source::Patient | Source::Condition | Source::AllergyIntolerance | Source::Observation | Source::Procedure => {
+            Upstream::Ehr
+        }
+    }
+}
