@@ -13,6 +13,8 @@ mod connection;
 mod heard;
 mod read_buffer;
 mod reader;
+#[cfg(test)]
+mod samples;
 mod tcp;
 mod write_queue;
 

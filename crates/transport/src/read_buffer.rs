@@ -17,6 +17,8 @@ const READS_TO_FIT: u8 = 8;
 /// A read buffer and how large it should be.
 pub(crate) struct ReadBuffer {
     pub(crate) bytes: BytesMut,
+    /// What `bytes` takes of memory: its own `capacity` leaves out what was read and consumed.
+    allocated: usize,
     size: usize,
     reads: u8,
     largest_read: usize,
@@ -24,13 +26,19 @@ pub(crate) struct ReadBuffer {
 
 impl ReadBuffer {
     pub(crate) fn new() -> Self {
-        Self { bytes: BytesMut::new(), size: SMALLEST, reads: 0, largest_read: 0 }
+        Self { bytes: BytesMut::new(), allocated: 0, size: SMALLEST, reads: 0, largest_read: 0 }
     }
 
     /// Makes room for a read.
     pub(crate) fn make_room(&mut self) {
         let held = self.bytes.len();
         self.bytes.reserve(self.size.saturating_sub(held).max(LEAST_ROOM));
+        self.allocated = self.allocated.max(self.bytes.capacity());
+    }
+
+    /// How many bytes of memory it takes.
+    pub(crate) const fn allocated(&self) -> usize {
+        self.allocated
     }
 
     /// Takes note of a read that brought `read` bytes into `room`, for the size of the next.
@@ -53,8 +61,9 @@ impl ReadBuffer {
     /// since most connections are quiet and taking 8 KiB again costs less than a tenth of a microsecond.
     pub(crate) fn rest(&mut self) {
         let needed = if self.size == SMALLEST { 0 } else { self.size };
-        if self.bytes.is_empty() && self.bytes.capacity() > needed {
+        if self.bytes.is_empty() && self.allocated > needed {
             self.bytes = BytesMut::new();
+            self.allocated = 0;
         }
     }
 }
@@ -85,7 +94,7 @@ mod tests {
         }
         assert_eq!(buffer.size, SMALLEST);
         buffer.rest();
-        assert_eq!(buffer.bytes.capacity(), 0);
+        assert_eq!((buffer.allocated(), buffer.bytes.capacity()), (0, 0));
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl<R: AsyncRead + Unpin, A: Admission> Reader<R, A> {
     /// How many bytes of memory it holds: the read buffer, and a payload that has not arrived whole.
     #[must_use]
     pub fn allocated(&self) -> usize {
-        self.buffer.bytes.capacity() + self.codec.allocated()
+        self.buffer.allocated() + self.codec.allocated()
     }
 
     /// What it reads from.

@@ -33,6 +33,8 @@ const LARGEST_PAYLOAD: usize = u32::MAX as usize - PREFIX_LEN - MAX_HEADER;
 pub struct WriteQueue {
     /// Headers and small payloads.
     copied: BytesMut,
+    /// What `copied` takes of memory: its own `capacity` leaves out what was written.
+    allocated: usize,
     /// How many bytes of `copied` were ever written.
     written: u64,
     /// Large payloads, each with its place among the bytes of `copied`.
@@ -79,6 +81,7 @@ impl WriteQueue {
             self.uncopied_len += payload.len();
             self.uncopied.push_back(Uncopied { after: self.written + self.copied.len() as u64, payload });
         }
+        self.allocated = self.allocated.max(self.copied.capacity());
         self.most = self.most.max(self.copied.len());
         Ok(())
     }
@@ -98,7 +101,7 @@ impl WriteQueue {
     /// How many bytes of memory it holds, without the large payloads, which it shares with others.
     #[must_use]
     pub fn allocated(&self) -> usize {
-        self.copied.capacity() + self.uncopied.capacity() * size_of::<Uncopied>()
+        self.allocated + self.uncopied.capacity() * size_of::<Uncopied>()
     }
 
     /// Writes to `stream`, many frames at once. Ready when the queue is empty and the stream flushed; pending while the
@@ -127,12 +130,13 @@ impl WriteQueue {
     /// Gives memory back that an empty queue does not need.
     fn fit(&mut self) {
         self.drains += 1;
-        let oversized = self.copied.capacity() > KEPT;
+        let oversized = self.allocated > KEPT;
         if !oversized && self.drains < DRAINS_TO_FIT {
             return;
         }
-        if oversized || self.copied.capacity() > 4 * self.most {
+        if oversized || self.allocated > 4 * self.most {
             self.copied = BytesMut::new();
+            self.allocated = 0;
             self.uncopied = VecDeque::new();
         }
         self.most = 0;
