@@ -169,6 +169,8 @@ pub struct Welcome {
 }
 
 /// Either way: something is wrong with the connection or a frame.
+///
+/// This frame keeps its shape in every version: it answers a [`Hello`] whose versions are unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Error {
     /// What.
@@ -312,7 +314,9 @@ pub struct State {
 }
 
 /// Client to broker: stop following. The number stands for nothing from here on. It has no answer; frames with the
-/// number may still be under way, so the client uses it again only after a [`Pong`] to a later [`Ping`].
+/// number may still be under way, so the client uses it again only after a [`Pong`] to a later [`Ping`]. An outcome
+/// that was sent and not acknowledged is offered to the connection's mailbox again. For a number that stands for
+/// nothing it does nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Detach {
     /// The ticket.

@@ -30,8 +30,8 @@ pub use frame::{
     Accepted, Acknowledge, Acknowledged, Acknowledgement, Answer, Answered, Attach, Bind, Bound, CaughtUp,
     ChannelFigures, Channels, Close, CloseMailbox, Credit, Delivery, Detach, Drain, Error, Frame, Goodbye, Header,
     Hello, Hold, Introduce, ListChannels, MailboxClosed, MailboxEnd, MailboxOpened, OpenMailbox, OpenMode, Opening,
-    Outcome, Ping, Pong, ProgressReport, ProgressUpdate, Refused, Renew, Reply, Settle, State, Stop, StopReason, Submit,
-    Subscribe, Subscribed, TakeBack, Unsubscribe, Unsubscribed, Welcome, Window,
+    Outcome, Ping, Pong, ProgressReport, ProgressUpdate, Refused, Renew, Reply, Settle, State, Stop, StopReason,
+    Submit, Subscribe, Subscribed, TakeBack, Unsubscribe, Unsubscribed, Welcome, Window,
 };
 pub use identity::{
     Call, ChannelNumber, InstanceId, MailboxNumber, RequestId, RequesterNumber, ServiceNumber, Ticket, TicketError,

@@ -6,7 +6,7 @@ pub const VERSION: u16 = 1;
 /// The longest header of any frame, in bytes: 64 KiB.
 pub const MAX_HEADER: usize = 64 * 1024;
 
-/// The longest first frame, in bytes after its length field: whoever sends more has not read the protocol.
+/// The longest header of the frame that opens a connection, in bytes: whoever sends more has not read the protocol.
 pub const HELLO_LIMIT: usize = 4 * 1024;
 
 /// What one end takes from the other in a single frame.
