@@ -1,1 +1,2 @@
-//! What Roundtrip costs, side by side with its peers.
+//! What Roundtrip costs. Everything here is a bench: `cargo bench -p roundtrip-benches` measures, and the tests of the
+//! workspace run each once.
