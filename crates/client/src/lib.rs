@@ -1,1 +1,50 @@
 //! The Roundtrip client: requesters and services.
+//!
+//! A [`Client`] speaks to one broker over whatever a [`Connect`] leads to: TCP by [`Client::connect`], a broker in this
+//! process or a transport of your own by [`Client::new`]. It reconnects by itself, and what it was asked to do survives
+//! a broken connection: submissions are neither doubled nor lost, handlers go on, replies come.
+//!
+//! This crate never stores anything: what shall survive the process is a [`TicketId`] that you keep.
+
+mod channels;
+mod client;
+mod connect;
+mod context;
+mod driver;
+mod events;
+mod failure;
+mod handler;
+mod link;
+mod message;
+mod operation;
+mod outcome;
+mod pull;
+mod replies;
+mod requester;
+mod service;
+mod state;
+mod submit;
+mod ticket;
+
+pub use channels::ListChannelsError;
+pub use client::{Client, ClientBuilder};
+pub use connect::{ConnectBuilder, ConnectError};
+pub use context::Context;
+pub use events::{ConnectionEvent, Events};
+pub use failure::{Failure, RawFailure};
+pub use handler::Request;
+pub use message::Message;
+pub use operation::Operation;
+pub use outcome::{Outcome, OutcomeError, WaitError};
+pub use pull::{PullError, Pulled, Puller, SettleError};
+pub use replies::{OpenReplies, Replies, RepliesError, Reply};
+pub use requester::Requester;
+pub use service::{Service, ServiceError, ServiceHandle};
+pub use submit::{Call, CallError, Submit, SubmitError, SubmitRaw};
+pub use ticket::{AcknowledgeError, ProgressUpdates, RawTicket, Ticket, TicketState};
+
+pub use roundtrip_protocol::{
+    ChannelFigures, ChannelName, DeadReason, Ending, Headers, NameError, OpenMode, OutcomeKind, Problem, Progress,
+    Refusal, RefusalCode, RequestId, RequestState, RequesterName, Ticket as TicketId, TicketError,
+};
+pub use roundtrip_transport::{Broken, Connect, Connecting, Connection};

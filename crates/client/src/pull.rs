@@ -1,0 +1,292 @@
+//! The pull interface: deliveries by lease alone, that the caller renews and settles by hand, from any task.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use roundtrip_protocol::{
+    Answer, ChannelName, Hold, NameError, Problem, Progress, Refusal, RequesterName, ServiceNumber, Settlement,
+    Ticket as TicketId, Token,
+};
+
+use crate::channels;
+use crate::failure::{RawFailure, whole_millis};
+use crate::handler::Request;
+use crate::link::Link;
+use crate::message::Message;
+use crate::state::{CallAnswer, DeliveryKey, Handed, ServiceEvent, SettleFailure};
+
+/// Takes deliveries from a channel by hand.
+#[derive(Clone)]
+pub struct Puller {
+    link: Link,
+    channel: Result<ChannelName, NameError>,
+    hold: Hold,
+}
+
+impl Puller {
+    pub(crate) fn new(link: Link, channel: &str, hold: Hold) -> Self {
+        Self { link, channel: ChannelName::new(channel), hold }
+    }
+
+    /// Takes up to `max` requests. Waits up to `wait` for the first one, then gives what there is at once; nothing
+    /// after `wait`. Between two calls nothing is delivered.
+    ///
+    /// Dropped while it waits, it gives back what it got.
+    ///
+    /// # Errors
+    ///
+    /// The channel is no name, the broker refuses it, or the client was closed. While disconnected it waits.
+    pub async fn take(&self, max: u32, wait: Duration) -> Result<Vec<Pulled>, PullError> {
+        let channel = self.channel.clone()?;
+        let mut taken = Vec::new();
+        if max == 0 {
+            return Ok(taken);
+        }
+        let number = self.link.with(|state, _| state.open_service(&channel, max, self.hold));
+        let taking = Taking { link: &self.link, number };
+        let mut next = tokio::time::timeout(wait, taking.next()).await.ok();
+        self.link.with(|state, _| state.stop_taking(number));
+        loop {
+            match next {
+                Some(ServiceEvent::Delivery(handed)) => taken.push(Pulled::new(self.link.clone(), *handed)),
+                Some(ServiceEvent::Ended(Ok(()))) => return Ok(taken),
+                Some(ServiceEvent::Ended(Err(refusal))) => return Err(PullError::Refused(refusal)),
+                Some(ServiceEvent::Closed) => return Err(PullError::ClientClosed),
+                Some(ServiceEvent::Stopped(_)) | None => {} // The one it concerns is told when it settles.
+            }
+            next = Some(taking.next().await);
+        }
+    }
+}
+
+struct Taking<'a> {
+    link: &'a Link,
+    number: ServiceNumber,
+}
+
+impl Taking<'_> {
+    async fn next(&self) -> ServiceEvent {
+        self.link.wait(|state, waker| state.poll_service(self.number, waker)).await
+    }
+}
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        self.link.with(|state, _| state.end_service(self.number));
+    }
+}
+
+/// A request that was taken by hand. It is the caller's until its lease ends: [`Pulled::renew`] in time.
+///
+/// Dropped without being settled, it is released: given back, not counted.
+pub struct Pulled {
+    link: Link,
+    key: DeliveryKey,
+    token: Token,
+    ticket: TicketId,
+    attempt: u32,
+    lease: Duration,
+    requester: RequesterName,
+    request: Request,
+}
+
+impl Pulled {
+    fn new(link: Link, handed: Handed) -> Self {
+        Self {
+            link,
+            key: handed.key,
+            token: handed.token,
+            ticket: TicketId { channel: handed.channel, id: handed.token.id },
+            attempt: handed.attempt,
+            lease: handed.lease,
+            requester: handed.requester,
+            request: handed.request,
+        }
+    }
+
+    /// What is asked for.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The request's ticket.
+    #[must_use]
+    pub fn ticket(&self) -> &TicketId {
+        &self.ticket
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn requester(&self) -> &RequesterName {
+        &self.requester
+    }
+
+    /// Which attempt this is: 1, 2, 3 …
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Which delivery of the request this is: 1, 2, 3 …, counted as an attempt or not.
+    #[must_use]
+    pub fn delivery(&self) -> u32 {
+        self.token.delivery
+    }
+
+    /// How long the lease is, from each renewal on.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// Begins the lease anew.
+    ///
+    /// # Errors
+    ///
+    /// The lease was lost, or the client was closed.
+    pub async fn renew(&self) -> Result<(), SettleError> {
+        let Some(call) = self.link.with(|state, _| state.renew(self.key)) else { return Err(SettleError::LeaseLost) };
+        match channels::answer(&self.link, call).await {
+            Some(CallAnswer::Answered(Answer::Renewed)) => Ok(()),
+            Some(_) => Err(SettleError::LeaseLost),
+            None => Err(SettleError::ClientClosed),
+        }
+    }
+
+    /// Tells whoever follows the request how far the work is. Latest wins; it waits for nothing and renews nothing.
+    pub fn progress(&self, fraction: f32, stage: impl Into<String>) {
+        let progress = Progress { fraction, stage: stage.into(), note: String::new() };
+        self.link.with(|state, _| state.report_progress(self.key, self.token, progress));
+    }
+
+    /// Answers it.
+    ///
+    /// # Errors
+    ///
+    /// [`SettleError`]; after `TooLarge` and `Invalid` the delivery goes on.
+    pub async fn reply(&self, message: Message) -> Result<(), SettleError> {
+        let (label, payload) = message.into_parts();
+        self.settle(Settlement::Reply(label), payload).await
+    }
+
+    /// Fails it finally, with a code and a message that travel as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pulled::reply`].
+    pub async fn fail(&self, problem: Problem) -> Result<(), SettleError> {
+        self.settle(Settlement::Fail { problem, content_type: None }, Bytes::new()).await
+    }
+
+    /// Fails it in a way that another attempt may mend, no earlier than `after`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pulled::reply`].
+    pub async fn retry(&self, problem: Problem, after: Option<Duration>) -> Result<(), SettleError> {
+        self.settle(Settlement::Retry { problem, retry_after_ms: after.map(whole_millis) }, Bytes::new()).await
+    }
+
+    /// Rejects it: no other attempt, straight to the dead.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pulled::reply`].
+    pub async fn reject(&self, problem: Problem) -> Result<(), SettleError> {
+        self.settle(Settlement::Reject(problem), Bytes::new()).await
+    }
+
+    /// Gives it back, not counted as an attempt.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pulled::reply`].
+    pub async fn release(&self) -> Result<(), SettleError> {
+        self.settle(Settlement::Release, Bytes::new()).await
+    }
+
+    /// Ends it as a raw handler's result would.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pulled::reply`].
+    pub async fn finish(&self, result: Result<Message, RawFailure>) -> Result<(), SettleError> {
+        match result {
+            Ok(message) => self.reply(message).await,
+            Err(failure) => {
+                let (settlement, payload) = failure.into_raw_settlement();
+                self.settle(settlement, payload).await
+            }
+        }
+    }
+
+    async fn settle(&self, settlement: Settlement, payload: Bytes) -> Result<(), SettleError> {
+        self.link.with(|state, now| state.settle_by_hand(now, self.key, settlement, payload)).map_err(SettleError::of)?;
+        self.link.wait(|state, waker| state.poll_settled(self.key, waker)).await.map_err(SettleError::of)
+    }
+}
+
+impl fmt::Debug for Pulled {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Pulled({}, attempt {}, {:?})", self.ticket, self.attempt, self.request)
+    }
+}
+
+impl Drop for Pulled {
+    fn drop(&mut self) {
+        self.link.with(|state, _| state.release_delivery(self.key));
+    }
+}
+
+/// Why nothing was taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PullError {
+    /// The broker refuses the channel.
+    #[error("the broker refuses to hand out work: {0}")]
+    Refused(Refusal),
+    /// The client was closed.
+    #[error("the client was closed")]
+    ClientClosed,
+    /// The channel is no name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+/// Why a settlement or a renewal did not count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettleError {
+    /// The delivery is not the caller's any more: stop working on it.
+    #[error("the lease was lost: stop working on this delivery")]
+    LeaseLost,
+    /// The payload is over what the channel or the connection takes. The delivery goes on: settle in another way.
+    #[error("the payload is over the limit of {limit} bytes: settle in another way")]
+    TooLarge {
+        /// In bytes.
+        limit: u64,
+    },
+    /// The settlement contradicts the contract. The delivery goes on: settle in another way.
+    #[error("the broker does not take this settlement: settle in another way")]
+    Invalid,
+    /// It was settled before.
+    #[error("this delivery was settled before")]
+    SettledBefore,
+    /// The client was closed.
+    #[error("the client was closed before the broker answered")]
+    ClientClosed,
+}
+
+impl SettleError {
+    fn of(failure: SettleFailure) -> Self {
+        match failure {
+            SettleFailure::LeaseLost => Self::LeaseLost,
+            SettleFailure::TooLarge { limit } => Self::TooLarge { limit },
+            SettleFailure::Invalid => Self::Invalid,
+            SettleFailure::SettledBefore => Self::SettledBefore,
+            SettleFailure::Closed => Self::ClientClosed,
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Submitting: what a request carries, and how it can go wrong.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use roundtrip_protocol::{ChannelName, Headers, NameError, Refusal, RefusalCode, Ticket as TicketId};
+
+use crate::message::{JSON, Message};
+use crate::operation::Operation;
+use crate::outcome::OutcomeError;
+use crate::requester::{Introduced, new_ticket};
+use crate::state::{NewSubmission, TicketFailure};
+use crate::ticket::{RawTicket, Ticket};
+
+/// A request in bytes that is about to be submitted. Await it for its [`RawTicket`].
+///
+/// Dropped before it is ready, the request may or may not have been accepted; the ticket can be made beforehand, see
+/// [`SubmitRaw::under`].
+#[must_use = "nothing is submitted until it is awaited"]
+pub struct SubmitRaw {
+    requester: Result<Arc<Introduced>, NameError>,
+    channel: Result<ChannelName, NameError>,
+    operation: String,
+    message: Result<Message, SubmitError>,
+    reply_channel: Option<Result<ChannelName, NameError>>,
+    under: Option<TicketId>,
+    timeout: Option<Duration>,
+}
+
+impl SubmitRaw {
+    pub(crate) fn new(
+        requester: Result<Arc<Introduced>, NameError>,
+        channel: &str,
+        operation: String,
+        message: Message,
+    ) -> Self {
+        Self {
+            requester,
+            channel: ChannelName::new(channel),
+            operation,
+            message: Ok(message),
+            reply_channel: None,
+            under: None,
+            timeout: None,
+        }
+    }
+
+    /// Sends the reply to another reply channel than the request channel's own.
+    pub fn reply_channel(mut self, name: impl AsRef<str>) -> Self {
+        self.reply_channel = Some(ChannelName::new(name));
+        self
+    }
+
+    /// Submits under a ticket that was made before, so that it can be stored first. The same ticket is the same
+    /// request: submitting under it again is safe, and never asks twice.
+    pub fn under(mut self, ticket: TicketId) -> Self {
+        self.under = Some(ticket);
+        self
+    }
+
+    /// How long to wait for the broker's answer, instead of the client's submit timeout.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Hands the request to the client; the ticket is valid once it was accepted.
+    fn start(self) -> Result<RawTicket, SubmitError> {
+        let requester = self.requester?;
+        let (label, payload) = self.message?.into_parts();
+        let reply_channel = self.reply_channel.transpose()?;
+        let channel = self.channel?;
+        let fresh = self.under.is_none();
+        let ticket = self.under.unwrap_or_else(|| new_ticket(channel.clone()));
+        if ticket.channel != channel {
+            return Err(SubmitError::OtherChannel { ticket, channel });
+        }
+        let submission = NewSubmission {
+            requester: requester.key,
+            ticket,
+            fresh,
+            reply_channel,
+            operation: self.operation,
+            label,
+            payload,
+            timeout: self.timeout,
+        };
+        Ok(RawTicket::submit(requester, submission))
+    }
+
+    async fn accepted(self) -> Result<RawTicket, SubmitError> {
+        let ticket = self.start()?;
+        ticket.accepted().await?;
+        Ok(ticket)
+    }
+}
+
+impl IntoFuture for SubmitRaw {
+    type Output = Result<RawTicket, SubmitError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.accepted())
+    }
+}
+
+/// A request that is about to be submitted. Await it for its [`Ticket`].
+///
+/// Dropped before it is ready, the request may or may not have been accepted; the ticket can be made beforehand, see
+/// [`Submit::under`].
+#[must_use = "nothing is submitted until it is awaited"]
+pub struct Submit<Op> {
+    raw: SubmitRaw,
+    operation: PhantomData<fn() -> Op>,
+}
+
+impl<Op: Operation> Submit<Op> {
+    #[allow(clippy::needless_pass_by_value, reason = "a request is handed over, not lent")]
+    pub(crate) fn new(requester: Result<Arc<Introduced>, NameError>, operation: Op) -> Self {
+        let message = match serde_json::to_vec(&operation) {
+            Ok(json) => Ok(Message::new(Bytes::from(json)).content_type(JSON)),
+            Err(_) => Err(SubmitError::Unencodable { operation: Op::NAME }),
+        };
+        let raw = SubmitRaw::new(requester, Op::CHANNEL, Op::NAME.into(), Message::default());
+        Self { raw: SubmitRaw { message, ..raw }, operation: PhantomData }
+    }
+
+    /// Adds an application header. The broker passes it on and does not read it.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.raw.message = self.raw.message.map(|message| message.header(name, value));
+        self
+    }
+
+    /// Sets all application headers.
+    pub fn headers(mut self, headers: Headers) -> Self {
+        self.raw.message = self.raw.message.map(|message| Message { headers, ..message });
+        self
+    }
+
+    /// As [`SubmitRaw::reply_channel`].
+    pub fn reply_channel(mut self, name: impl AsRef<str>) -> Self {
+        self.raw = self.raw.reply_channel(name);
+        self
+    }
+
+    /// As [`SubmitRaw::under`].
+    pub fn under(mut self, ticket: TicketId) -> Self {
+        self.raw = self.raw.under(ticket);
+        self
+    }
+
+    /// As [`SubmitRaw::timeout`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.raw = self.raw.timeout(timeout);
+        self
+    }
+}
+
+impl<Op: Operation> IntoFuture for Submit<Op> {
+    type Output = Result<Ticket<Op>, SubmitError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.raw.accepted().await.map(Ticket::new) })
+    }
+}
+
+/// A request that is about to be submitted and waited for. Await it for the reply; it acknowledges as it hands over.
+///
+/// Dropped before it is ready, it does what a dropped [`Submit`] or a dropped [`Ticket`] does.
+#[must_use = "nothing is submitted until it is awaited"]
+pub struct Call<Op> {
+    submit: Submit<Op>,
+}
+
+impl<Op: Operation> Call<Op> {
+    pub(crate) fn new(submit: Submit<Op>) -> Self {
+        Self { submit }
+    }
+
+    /// As [`Submit::header`].
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.submit = self.submit.header(name, value);
+        self
+    }
+
+    /// As [`SubmitRaw::under`].
+    pub fn under(mut self, ticket: TicketId) -> Self {
+        self.submit = self.submit.under(ticket);
+        self
+    }
+
+    async fn answer(self) -> Result<Op::Reply, CallError<Op::Error>> {
+        let ticket = self.submit.raw.start()?;
+        let outcome = ticket.called().await?;
+        Ok(ticket.hand_over::<Op>(outcome)?)
+    }
+}
+
+impl<Op: Operation> IntoFuture for Call<Op> {
+    type Output = Result<Op::Reply, CallError<Op::Error>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.answer())
+    }
+}
+
+/// Why there is no accepted request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// The broker refused it; nothing was kept.
+    #[error("the broker refused the request: {0}")]
+    Refused(Refusal),
+    /// No answer came in time: it may or may not have been accepted. Submitting again under the ticket is safe.
+    #[error("no answer in time, so {ticket} may or may not have been accepted: submitting again under it is safe")]
+    Unconfirmed {
+        /// The request's ticket.
+        ticket: TicketId,
+    },
+    /// A part of the request is over what the broker takes. It was not sent.
+    #[error("the request's {part} has {found} bytes, the broker takes {limit}: send less")]
+    TooLarge {
+        /// `header` or `payload`.
+        part: &'static str,
+        /// How many bytes it has.
+        found: usize,
+        /// How many the broker takes.
+        limit: usize,
+    },
+    /// The client has as many open tickets as the broker allows. It was not sent.
+    #[error("the client has {limit} tickets open, as many as the broker allows: await or drop some first")]
+    TooManyOpen {
+        /// How many.
+        limit: u32,
+    },
+    /// The operation does not serialize to JSON.
+    #[error("the operation {operation} does not serialize to JSON")]
+    Unencodable {
+        /// Its name.
+        operation: &'static str,
+    },
+    /// The ticket to submit under belongs to another channel.
+    #[error("{ticket} is no ticket of the channel {channel}: make one for this channel")]
+    OtherChannel {
+        /// The ticket.
+        ticket: TicketId,
+        /// The channel of the request.
+        channel: ChannelName,
+    },
+    /// The client was closed: it may or may not have been accepted.
+    #[error("the client was closed, so {ticket} may or may not have been accepted: submitting again under it is safe")]
+    ClientClosed {
+        /// The request's ticket.
+        ticket: TicketId,
+    },
+    /// The name of the requester, the channel or the reply channel is no name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+impl SubmitError {
+    /// Why the broker refused it, if it did.
+    #[must_use]
+    pub fn code(&self) -> Option<RefusalCode> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.code),
+            _ => None,
+        }
+    }
+
+    /// When to try again, where the broker said so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(refusal) => refusal.retry_after_ms.map(Duration::from_millis),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn of(failure: TicketFailure, ticket: &TicketId) -> Self {
+        match failure {
+            TicketFailure::Refused(refusal) => Self::Refused(refusal),
+            TicketFailure::Unconfirmed => Self::Unconfirmed { ticket: ticket.clone() },
+            TicketFailure::TooLarge { part, found, limit } => Self::TooLarge { part, found, limit },
+            TicketFailure::TooManyOpen { limit } => Self::TooManyOpen { limit },
+            TicketFailure::Closed => Self::ClientClosed { ticket: ticket.clone() },
+        }
+    }
+}
+
+/// Why a call gave no reply.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError<E> {
+    /// It was not accepted, or nobody knows.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// It was accepted and ended without a reply.
+    #[error("{0}")]
+    Outcome(#[from] OutcomeError<E>),
+}
+
+impl<Op> fmt::Debug for Submit<Op> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Submit({})", self.raw.operation)
+    }
+}
