@@ -10,10 +10,13 @@
 //! [`ehr`] plays the hospital's systems, with the [`patients`] of a folder or the ten inside the binary. Nothing here keeps a
 //! patient's data, and none of it goes into a log or an error.
 
+pub mod consumer;
 pub mod ehr;
 pub mod fhir;
+pub mod operation;
 pub mod patients;
 pub mod request;
 pub mod sections;
+pub mod service;
 pub mod sources;
 pub mod summary;
