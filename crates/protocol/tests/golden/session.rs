@@ -34,9 +34,9 @@ type Frames = Vec<(&'static str, Frame)>;
 fn service_begins() -> Frames {
     vec![
         (TO_BROKER, hello(0xa1, "a service").into()),
+        (TO_CLIENT, welcome().into()),
         (TO_BROKER, bind().into()),
         (TO_BROKER, Subscribe { service: SERVICE, channel: CHANNEL, credit: 1, hold: Hold::Connection }.into()),
-        (TO_CLIENT, welcome().into()),
         (TO_CLIENT, Bound { number: CHANNEL, refusal: None }.into()),
         (TO_CLIENT, Subscribed { service: SERVICE, lease_ms: 30_000 }.into()),
     ]
@@ -54,10 +54,10 @@ fn requester_begins() -> Frames {
     };
     vec![
         (TO_BROKER, hello(0xb2, "a requester").into()),
+        (TO_CLIENT, welcome().into()),
         (TO_BROKER, bind().into()),
         (TO_BROKER, Introduce { number: REQUESTER, requester: requester(), unnamed: false }.into()),
         (TO_BROKER, Frame::new(submit, Bytes::from_static(b"hello"))),
-        (TO_CLIENT, welcome().into()),
         (TO_CLIENT, Bound { number: CHANNEL, refusal: None }.into()),
         (TO_CLIENT, Accepted { ticket: TICKET, services: 1 }.into()),
     ]
@@ -89,6 +89,7 @@ fn requester_ends() -> Frames {
         (TO_CLIENT, Frame::new(outcome, Bytes::from_static(b"HELLO"))),
         (TO_BROKER, Acknowledge { call: Call(1), channel: CHANNEL, id: id(), requester: REQUESTER }.into()),
         (TO_CLIENT, Acknowledged { call: Call(1), result: Acknowledgement::Done }.into()),
+        (TO_BROKER, Detach { ticket: TICKET }.into()),
         (TO_BROKER, Close {}.into()),
         (TO_CLIENT, Close {}.into()),
     ]
