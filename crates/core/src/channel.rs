@@ -24,7 +24,7 @@ mod settle;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use roundtrip_protocol::{Refusal, RefusalCode, RequestId, RequesterName, TicketNumber};
+use roundtrip_protocol::{Refusal, RefusalCode, RequestId, RequesterName, StopReason, TicketNumber};
 
 pub use command::{Command, ServiceInstance, Settling};
 use dispatch::Services;
@@ -101,17 +101,17 @@ impl<H: Handles> Channel<H> {
             }
             Command::Attach { peer, ticket, id } => step.attach(&peer, ticket, id),
             Command::Detach { peer, ticket, id } => step.detach(peer, ticket, id),
-            Command::Acknowledge { peer, call, id, requester } => step.acknowledge(peer, call, id, &requester),
+            Command::Acknowledge { peer, call, id, requester } => step.acknowledge(&peer, call, id, &requester),
             Command::Subscribe { peer, service, credit, hold } => {
                 step.channel.services.subscribe(peer, service, credit, hold);
             }
             Command::Credit { peer, service, credit } => step.channel.services.grant(peer, service, credit),
             Command::Unsubscribe { peer, service } => step.unsubscribe(peer, service),
             Command::Resume { peer } => step.channel.services.resume(peer),
-            Command::Settle { peer, call, token, settlement } => step.settle(peer, call, token, settlement),
-            Command::Renew { peer, call, token } => step.renew(peer, call, token),
-            Command::TakeBack { peer, call, service, token } => step.take_back(peer, call, service, token),
-            Command::Report { token, progress } => step.report(token, progress),
+            Command::Settle { peer, call, token, settlement } => step.settle(&peer, call, token, settlement),
+            Command::Renew { peer, call, token } => step.renew(&peer, call, token),
+            Command::TakeBack { peer, call, service, token } => step.take_back(&peer, call, service, token),
+            Command::Report { token, progress } => step.report(token, &progress),
             Command::PeerGone { peer } => step.peer_gone(peer),
             Command::Stop { answer } => step.stop(&answer),
         }
@@ -259,8 +259,9 @@ impl<H: Handles> Step<'_, H> {
             .collect();
         open.sort_unstable();
         for (_, id) in open {
-            self.tell_stop(id, roundtrip_protocol::StopReason::BrokerStopped);
+            let told = self.stop_of(id, StopReason::BrokerStopped);
             self.end(id, Ending::Failed(answer.clone()));
+            self.tell_stop(told);
         }
     }
 
@@ -289,7 +290,9 @@ impl<H: Handles> Step<'_, H> {
         }
     }
 
+    /// Says when a request next needs attention; at [`Time::NEVER`] it needs none.
     fn set_due(&mut self, id: RequestId, due: Option<Time>) {
+        let due = due.filter(|due| *due < Time::NEVER);
         if let Some(request) = self.channel.requests.get_mut(&id) {
             if let Some(before) = std::mem::replace(&mut request.due, due) {
                 self.channel.due.remove(&(before, id));

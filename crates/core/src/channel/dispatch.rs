@@ -98,7 +98,11 @@ impl<H: Handles> Services<H> {
     pub(super) fn let_go(&mut self, (peer, service): Key, id: RequestId) {
         if let Some(subscription) = self.subscriptions.get_mut(&(peer, service)) {
             subscription.held.remove(&id);
-            self.queue_up((peer, service));
+            if subscription.is_over() {
+                self.subscriptions.remove(&(peer, service));
+            } else {
+                self.queue_up((peer, service));
+            }
         }
     }
 
@@ -147,7 +151,12 @@ impl<H: Handles> Services<H> {
 
 impl<H: Handles> Subscription<H> {
     fn wants_more(&self) -> bool {
-        self.held.len() < self.credit as usize
+        self.subscribed && self.held.len() < self.credit as usize
+    }
+
+    /// It was there only for what it took back.
+    fn is_over(&self) -> bool {
+        !self.subscribed && self.held.is_empty()
     }
 }
 

@@ -137,7 +137,7 @@ impl<H: Handles> Step<'_, H> {
     }
 
     /// The requester has handled the outcome: the request is gone.
-    pub(super) fn acknowledge(&mut self, peer: H::Peer, call: Call, id: RequestId, requester: &RequesterName) {
+    pub(super) fn acknowledge(&mut self, peer: &H::Peer, call: Call, id: RequestId, requester: &RequesterName) {
         let result = match self.channel.requests.get(&id) {
             None => Acknowledgement::Done,
             Some(request) if request.requester != *requester => Acknowledgement::Forbidden,
@@ -147,7 +147,7 @@ impl<H: Handles> Step<'_, H> {
             }
             Some(_) => Acknowledgement::NoOutcomeYet,
         };
-        self.tell(&peer, Tell::Acknowledged { call, result });
+        self.tell(peer, Tell::Acknowledged { call, result });
     }
 }
 

@@ -72,26 +72,28 @@ impl<H: Handles> Step<'_, H> {
     pub(super) fn lease_is_due(&mut self, id: RequestId) {
         match self.lease_end(id, Time::default()) {
             Some(end) if end <= self.now.time => {
-                self.tell_stop(id, StopReason::LeaseLost);
+                let told = self.stop_of(id, StopReason::LeaseLost);
                 self.lose(id);
+                self.tell_stop(told);
             }
             later => self.set_due(id, later),
         }
     }
 
-    /// Tells the service that holds the request to stop.
-    pub(super) fn tell_stop(&mut self, id: RequestId, reason: StopReason) {
-        let start = self.channel.start;
-        let Some(request) = self.channel.requests.get(&id) else {
-            return;
+    /// What the service that holds the request is to be told when the request is taken from it.
+    pub(super) fn stop_of(&self, id: RequestId, reason: StopReason) -> Option<(H::Peer, Tell<H>)> {
+        let Stage::InFlight(delivery) = &self.channel.requests.get(&id)?.stage else {
+            return None;
         };
-        let Stage::InFlight(delivery) = &request.stage else {
-            return;
-        };
-        let token = Token { start, id, delivery: delivery.number };
-        if let Some(peer) = delivery.holder.clone() {
-            let service = delivery.service.service;
-            self.tell(&peer, Tell::Stop { service, token, reason });
+        let token = Token { start: self.channel.start, id, delivery: delivery.number };
+        let service = delivery.service.service;
+        delivery.holder.clone().map(|peer| (peer, Tell::Stop { service, token, reason }))
+    }
+
+    /// Tells it, after the change that it is told of.
+    pub(super) fn tell_stop(&mut self, told: Option<(H::Peer, Tell<H>)>) {
+        if let Some((peer, tell)) = told {
+            self.tell(&peer, tell);
         }
     }
 
@@ -130,9 +132,9 @@ impl<H: Handles> Step<'_, H> {
     }
 
     /// A service shows that it still works on a delivery.
-    pub(super) fn take_back(&mut self, peer: H::Peer, call: Call, service: ServiceInstance, token: Token) {
-        let answer = self.taken_back(&peer, service, token);
-        self.tell(&peer, Tell::Answered { call, answer });
+    pub(super) fn take_back(&mut self, peer: &H::Peer, call: Call, service: ServiceInstance, token: Token) {
+        let answer = self.taken_back(peer, service, token);
+        self.tell(peer, Tell::Answered { call, answer });
     }
 
     fn taken_back(&mut self, peer: &H::Peer, service: ServiceInstance, token: Token) -> Answer {
@@ -140,7 +142,7 @@ impl<H: Handles> Step<'_, H> {
         let Some(request) = self.current_or_settled(token) else {
             return Answer::LeaseLost;
         };
-        if request.settled == Some(token.delivery) {
+        if request.settled.contains(token.delivery) {
             return Answer::Settled;
         }
         let (Stage::Lost(delivery) | Stage::InFlight(delivery)) = &mut request.stage else {
@@ -149,9 +151,9 @@ impl<H: Handles> Step<'_, H> {
         if delivery.hold == Hold::Connection && delivery.service != service {
             return Answer::LeaseLost;
         }
-        let (before, hold) = (delivery.subscription(), delivery.hold);
-        delivery.service = service;
-        delivery.holder = Some(peer.clone());
+        let hold = delivery.hold;
+        let former_service = std::mem::replace(&mut delivery.service, service).service;
+        let former_holder = delivery.holder.replace(peer.clone());
         let stage = std::mem::replace(&mut request.stage, Stage::Waiting);
         let was_lost = matches!(stage, Stage::Lost(_));
         request.stage = match stage {
@@ -159,26 +161,29 @@ impl<H: Handles> Step<'_, H> {
             held => held,
         };
         self.channel.in_flight += usize::from(was_lost);
-        if let Some(key) = before {
-            self.channel.services.let_go(key, id);
+        if let Some(former) = &former_holder {
+            self.channel.services.let_go((former.id(), former_service), id);
         }
         self.channel.services.hold(peer.clone(), service, hold, id);
         self.begin_lease(id);
         self.change();
+        if let Some(former) = former_holder.filter(|former| former.id() != peer.id()) {
+            self.tell(&former, Tell::Stop { service: former_service, token, reason: StopReason::LeaseLost });
+        }
         Answer::TakenBack
     }
 
     /// A sign of life for one delivery, over any connection.
-    pub(super) fn renew(&mut self, peer: H::Peer, call: Call, token: Token) {
+    pub(super) fn renew(&mut self, peer: &H::Peer, call: Call, token: Token) {
         let answer = match self.current_or_settled(token) {
-            Some(request) if request.settled == Some(token.delivery) => Answer::Settled,
+            Some(request) if request.settled.contains(token.delivery) => Answer::Settled,
             Some(request) if matches!(request.stage, Stage::InFlight(_)) => {
                 self.begin_lease(token.id);
                 Answer::Renewed
             }
             _ => Answer::LeaseLost,
         };
-        self.tell(&peer, Tell::Answered { call, answer });
+        self.tell(peer, Tell::Answered { call, answer });
     }
 
     /// How long to wait after a number of counted attempts. Jitter only lengthens it, by up to a half.
@@ -187,6 +192,6 @@ impl<H: Handles> Step<'_, H> {
         let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1));
         let plain = settings.backoff_first.saturating_mul(doubled).min(settings.backoff_max);
         let spread = (self.now.random ^ order).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
-        plain + plain.mul_f64(spread as f64 / f64::from(u32::from(u16::MAX)) / 2.0)
+        plain.saturating_add(plain.mul_f64(spread as f64 / f64::from(u16::MAX) / 2.0))
     }
 }

@@ -24,8 +24,7 @@ pub(super) struct Request<H: Handles> {
     pub(super) releases: u32,
     /// What the last failed attempt said.
     pub(super) last_problem: Option<H::Answer>,
-    /// The delivery that was settled last: its settlement, repeated, is answered the same again.
-    pub(super) settled: Option<u32>,
+    pub(super) settled: Settled,
     pub(super) followers: Vec<Follower<H>>,
     pub(super) due: Option<Time>,
     pub(super) stage: Stage<H>,
@@ -42,11 +41,30 @@ impl<H: Handles> Request<H> {
             attempts: 0,
             releases: 0,
             last_problem: None,
-            settled: None,
+            settled: Settled::default(),
             followers: Vec::new(),
             due: None,
             stage: Stage::Waiting,
         }
+    }
+}
+
+/// Which deliveries were settled: a settlement, repeated, is answered the same again.
+///
+/// Most requests are settled once, so the last one needs no memory of its own.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    last: Option<u32>,
+    earlier: Vec<u32>,
+}
+
+impl Settled {
+    pub(super) fn insert(&mut self, delivery: u32) {
+        self.earlier.extend(self.last.replace(delivery));
+    }
+
+    pub(super) fn contains(&self, delivery: u32) -> bool {
+        self.last == Some(delivery) || self.earlier.contains(&delivery)
     }
 }
 

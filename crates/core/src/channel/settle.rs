@@ -11,17 +11,17 @@ use super::{Settling, Step};
 use crate::handles::Handles;
 
 impl<H: Handles> Step<'_, H> {
-    pub(super) fn settle(&mut self, peer: H::Peer, call: Call, token: Token, settlement: Settling<H>) {
+    pub(super) fn settle(&mut self, peer: &H::Peer, call: Call, token: Token, settlement: Settling<H>) {
         let answer = match self.current_or_settled(token) {
-            Some(request) if request.settled == Some(token.delivery) => Answer::Settled,
+            Some(request) if request.settled.contains(token.delivery) => Answer::Settled,
             Some(request) if matches!(request.stage, Stage::InFlight(_)) => {
-                request.settled = Some(token.delivery);
+                request.settled.insert(token.delivery);
                 self.settle_current(token.id, settlement);
                 Answer::Settled
             }
             _ => Answer::LeaseLost,
         };
-        self.tell(&peer, Tell::Answered { call, answer });
+        self.tell(peer, Tell::Answered { call, answer });
     }
 
     /// The request whose current or settled delivery this is the token of; none for a stale token.
@@ -31,7 +31,7 @@ impl<H: Handles> Step<'_, H> {
         }
         self.channel.requests.get_mut(&token.id).filter(|request| match &request.stage {
             Stage::InFlight(delivery) | Stage::Lost(delivery) if delivery.number == token.delivery => true,
-            _ => request.settled == Some(token.delivery),
+            _ => request.settled.contains(token.delivery),
         })
     }
 
@@ -89,7 +89,7 @@ impl<H: Handles> Step<'_, H> {
     }
 
     /// The latest progress, told to everybody who follows. A stale one is dropped.
-    pub(super) fn report(&mut self, token: Token, progress: Progress) {
+    pub(super) fn report(&mut self, token: Token, progress: &Progress) {
         let Some(request) = self.current_or_settled(token) else {
             return;
         };
