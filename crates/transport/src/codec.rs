@@ -82,14 +82,15 @@ impl<R, W: fmt::Debug> fmt::Debug for Incoming<R, W> {
 /// Takes frames from bytes. The first error is final: it comes again on every later call.
 ///
 /// ```
-/// use bytes::BytesMut;
+/// use bytes::{BufMut, BytesMut};
 /// use roundtrip_protocol::{Frame, Limits, Ping};
 /// use roundtrip_transport::{AdmitAll, Arrival, FrameCodec, WriteQueue};
 /// use tokio_util::codec::Decoder;
 ///
 /// let mut queue = WriteQueue::new();
 /// queue.push(Frame::from(Ping { nonce: 7 }))?;
-/// let mut bytes = BytesMut::from(bytes::Buf::copy_to_bytes(&mut queue, queue.len()));
+/// let mut bytes = BytesMut::new();
+/// bytes.put(queue);
 ///
 /// let mut codec = FrameCodec::new(AdmitAll, Limits::HANDSHAKE);
 /// let Some(Arrival::Frame(incoming)) = codec.decode(&mut bytes)? else { panic!("a whole frame was there") };

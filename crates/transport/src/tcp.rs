@@ -57,6 +57,8 @@ impl Connect for TcpConnect {
 pub struct TcpConnection {
     reader: Reader<TcpStream, AdmitAll>,
     queue: WriteQueue,
+    /// Whether the queue holds answers that no send may come along to write.
+    answering: bool,
 }
 
 impl TcpConnection {
@@ -67,7 +69,8 @@ impl TcpConnection {
     /// The system's: the stream is already broken.
     pub fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        Ok(Self { reader: Reader::new(stream, AdmitAll, Limits::HANDSHAKE), queue: WriteQueue::new() })
+        let reader = Reader::new(stream, AdmitAll, Limits::HANDSHAKE);
+        Ok(Self { reader, queue: WriteQueue::new(), answering: false })
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -93,24 +96,19 @@ impl Connection for TcpConnection {
     fn poll_receive(&mut self, context: &mut Context<'_>, frames: &mut VecDeque<Frame>) -> Poll<Result<(), Broken>> {
         let there_before = frames.len();
         loop {
-            let mut unknown = None;
-            let queue = &mut self.queue;
-            let mut refused = Ok(());
-            let batch = self.reader.poll_batch(context, &mut |arrival| match arrival {
+            let Self { reader, queue, answering } = self;
+            let batch = reader.poll_batch(context, &mut |arrival| match arrival {
                 Arrival::Frame(incoming) => frames.push_back(incoming.into_frame()),
-                Arrival::Unknown { type_number } => {
-                    unknown = Some(type_number);
-                    if queue.len() < ANSWERED_UP_TO && refused.is_ok() {
-                        refused = queue.push(unknown_frame(type_number));
-                    }
+                Arrival::Unknown { type_number } if queue.len() < ANSWERED_UP_TO => {
+                    *answering |= queue.push(unknown_frame(type_number)).is_ok();
                 }
+                Arrival::Unknown { .. } => {}
             });
-            refused?;
-            ready!(batch)?;
-            if unknown.is_some() {
-                // An error here comes again from the next send, or from the next read.
-                let _ = self.poll_write(context);
+            // An error here is no end to reading, and comes again from the next send.
+            if self.answering && self.poll_write(context).is_ready() {
+                self.answering = false;
             }
+            ready!(batch)?;
             if frames.len() > there_before {
                 return Poll::Ready(Ok(()));
             }
