@@ -6,6 +6,7 @@
 //!
 //! [`gather`] fills it over HTTP.
 
+mod failure;
 pub mod gather;
 mod search;
 

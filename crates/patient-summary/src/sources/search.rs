@@ -9,7 +9,8 @@ use serde_json::Value;
 use tracing::debug;
 
 use super::Source;
-use super::gather::{GatherError, SearchsetProblem, Unreachable, upstream};
+use super::failure::{GatherError, SearchsetProblem, Unreachable};
+use super::gather::upstream;
 use crate::fhir::{FHIR_JSON, PatientId};
 
 /// The most that is read of one page. A page of 1000 resources of ordinary size is some 2 MB.
