@@ -28,12 +28,7 @@ impl ConnectBuilder {
     }
 
     pub(crate) fn with(connect: impl Connect, client: ClientBuilder) -> Self {
-        Self {
-            connect: Arc::new(connect),
-            client,
-            connect_timeout: CONNECT_TIMEOUT,
-            retry_first_connect: false,
-        }
+        Self { connect: Arc::new(connect), client, connect_timeout: CONNECT_TIMEOUT, retry_first_connect: false }
     }
 
     /// How long the first connection is tried for, again and again. 5 s unless set. Zero: once, and fails at once

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use roundtrip_protocol::{
-    ChannelName, Headers, Progress, RequestId, RequesterName, Ticket as TicketId, Token,
-};
+use roundtrip_protocol::{ChannelName, Headers, Progress, RequestId, RequesterName, Ticket as TicketId, Token};
 use tokio_util::sync::CancellationToken;
 
 use crate::link::Shared;

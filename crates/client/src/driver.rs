@@ -165,7 +165,7 @@ impl Alarm {
             self.armed = None;
             return Poll::Pending;
         };
-        if !self.armed.as_ref().is_some_and(|(armed, _)| *armed <= deadline) {
+        if self.armed.as_ref().is_none_or(|(armed, _)| *armed > deadline) {
             self.armed = Some((deadline, Box::pin(sleep_until(deadline))));
         }
         if let Some((_, sleep)) = &mut self.armed {

@@ -121,10 +121,9 @@ impl<E: Serialize> Failure<E> {
                 Settlement::Fail { problem: Problem::new("failed", ""), content_type: Some(JSON.into()) },
                 Bytes::from(json),
             ),
-            Err(_) => (
-                Settlement::Fail { problem: Problem::new("invalid_error", ""), content_type: None },
-                Bytes::new(),
-            ),
+            Err(_) => {
+                (Settlement::Fail { problem: Problem::new("invalid_error", ""), content_type: None }, Bytes::new())
+            }
         })
     }
 }

@@ -223,7 +223,7 @@ impl Pulled {
     }
 
     async fn settle(&self, settlement: Settlement, payload: Bytes) -> Result<(), SettleError> {
-        self.link.with(|state, now| state.settle_by_hand(now, self.key, settlement, payload)).map_err(SettleError::of)?;
+        self.link.with(|state, _| state.settle_by_hand(self.key, settlement, payload)).map_err(SettleError::of)?;
         self.link.wait(|state, waker| state.poll_settled(self.key, waker)).await.map_err(SettleError::of)
     }
 }

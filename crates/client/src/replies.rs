@@ -56,7 +56,8 @@ impl OpenReplies {
     async fn open(self) -> Result<Replies, RepliesError> {
         let requester = self.requester?;
         let reply_channel = self.reply_channel?;
-        let key = requester.link.with(|state, _| state.open_mailbox(requester.key, &reply_channel, self.mode, self.window));
+        let key =
+            requester.link.with(|state, _| state.open_mailbox(requester.key, &reply_channel, self.mode, self.window));
         let replies = Replies { open: Some(Opened { requester, key }) };
         replies.opened().await?;
         Ok(replies)

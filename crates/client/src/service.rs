@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use roundtrip_protocol::{ChannelName, Hold, NameError, Problem, Refusal, ServiceNumber, Settlement};
-use tokio::task::{AbortHandle, Id, JoinError, JoinHandle, JoinSet};
+use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
@@ -139,6 +139,7 @@ async fn work(service: Service, stop: CancellationToken, abandon: CancellationTo
     let registered = Registered { link, number };
     let mut desk = Desk {
         link: &registered.link,
+        number,
         handler,
         concurrency: concurrency as usize,
         tasks: JoinSet::new(),
@@ -187,6 +188,7 @@ impl Drop for Registered {
 /// The handlers at work, and what waits for one of them to end.
 struct Desk<'a> {
     link: &'a Link,
+    number: ServiceNumber,
     handler: Handler,
     concurrency: usize,
     tasks: JoinSet<Settled>,
@@ -198,8 +200,6 @@ struct Desk<'a> {
 struct Job {
     delivery: DeliveryKey,
     cancelled: CancellationToken,
-    #[allow(dead_code, reason = "dropping the set aborts; kept to abort one")]
-    task: AbortHandle,
 }
 
 impl Desk<'_> {
@@ -214,7 +214,7 @@ impl Desk<'_> {
         let request = handed.request;
         // Called inside the task, so that a panic before its first await ends the task alone.
         let task = self.tasks.spawn(async move { handler(request, context).await });
-        self.jobs.insert(task.id(), Job { delivery: handed.key, cancelled, task });
+        self.jobs.insert(task.id(), Job { delivery: handed.key, cancelled });
     }
 
     fn stop(&mut self, delivery: DeliveryKey) {
@@ -233,8 +233,8 @@ impl Desk<'_> {
             Err(error) => (error.id(), panicked()),
         };
         if let Some(job) = self.jobs.remove(&id) {
-            self.link.with(|state, now| {
-                state.settle(now, job.delivery, settled.settlement, settled.payload);
+            self.link.with(|state, _| {
+                state.settle(job.delivery, settled.settlement, settled.payload);
                 state.release_delivery(job.delivery);
             });
         }
@@ -249,8 +249,12 @@ impl Drop for Desk<'_> {
         for job in self.jobs.values() {
             job.cancelled.cancel();
         }
-        let held: Vec<_> = self.jobs.values().map(|job| job.delivery).chain(self.waiting.iter().map(|it| it.key)).collect();
-        self.link.with(|state, _| held.into_iter().for_each(|delivery| state.release_delivery(delivery)));
+        let held: Vec<_> =
+            self.jobs.values().map(|job| job.delivery).chain(self.waiting.iter().map(|it| it.key)).collect();
+        self.link.with(|state, _| {
+            state.end_service(self.number); // First: the end of a subscription gives back without a backoff.
+            held.into_iter().for_each(|delivery| state.release_delivery(delivery));
+        });
     }
 }
 

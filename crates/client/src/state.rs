@@ -143,7 +143,7 @@ impl ClientState {
             Header::Acknowledged(done) => self.handle_acknowledged(done.call, done.result),
             Header::Subscribed(subscribed) => self.handle_subscribed(subscribed.service),
             Header::Unsubscribed(ended) => self.handle_unsubscribed(now, ended.service, ended.refusal),
-            Header::Delivery(delivery) => self.handle_delivery(now, delivery, payload),
+            Header::Delivery(delivery) => self.handle_delivery(delivery, payload),
             Header::Answered(answered) => self.handle_answered(now, answered.call, answered.answer),
             Header::Stop(stop) => self.handle_stop(&stop),
             Header::MailboxOpened(opened) => self.handle_mailbox_opened(opened),

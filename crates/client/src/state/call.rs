@@ -22,12 +22,25 @@ pub(crate) enum CallAnswer {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Question {
-    Acknowledge { requester: RequesterNumber, channel: ChannelNumber, id: RequestId },
-    Renew { channel: ChannelNumber, token: Token },
+    Acknowledge {
+        requester: RequesterNumber,
+        channel: ChannelNumber,
+        id: RequestId,
+    },
+    Renew {
+        channel: ChannelNumber,
+        token: Token,
+    },
     /// Belongs to its delivery, which asks again over the next connection.
-    Settle { delivery: DeliveryKey, token: Token },
+    Settle {
+        delivery: DeliveryKey,
+        token: Token,
+    },
     /// Belongs to its delivery, which asks again over the next connection.
-    TakeBack { delivery: DeliveryKey, token: Token },
+    TakeBack {
+        delivery: DeliveryKey,
+        token: Token,
+    },
     Channels,
 }
 
@@ -108,9 +121,8 @@ impl ClientState {
         let is_closed = self.line.is_closed();
         let Some(entry) = self.calls.entry_mut(call.0) else { return };
         entry.held = false;
-        let is_unsaid = matches!(entry.question, Question::Acknowledge { .. }) && entry.answer.is_none();
-        let was_taken = !entry.on_wire && !(is_unsaid && self.unsent_acknowledgements.contains(&call));
-        if was_taken || is_closed {
+        let will_be_answered = entry.on_wire || self.unsent_acknowledgements.contains(&call);
+        if !will_be_answered || is_closed {
             self.remove_call(call);
         }
     }

@@ -55,10 +55,18 @@ pub(crate) enum Step {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Phase {
-    Waiting { until: Instant },
-    Connecting { until: Instant },
-    Greeting { until: Instant },
-    Open { since: Instant },
+    Waiting {
+        until: Instant,
+    },
+    Connecting {
+        until: Instant,
+    },
+    Greeting {
+        until: Instant,
+    },
+    Open {
+        since: Instant,
+    },
     /// Let go of; its driver has not said so yet.
     Lost,
     Closed,

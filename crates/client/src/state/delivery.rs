@@ -88,7 +88,7 @@ impl DeliveryEntry {
 }
 
 impl ClientState {
-    pub(super) fn handle_delivery(&mut self, now: Instant, frame: Delivery, payload: Bytes) {
+    pub(super) fn handle_delivery(&mut self, frame: Delivery, payload: Bytes) {
         let Delivery { service, token, attempt, lease_ms, requester, operation, label } = frame;
         let Some(entry) = self.services.get_mut(&service) else { return };
         let (channel, hold) = (entry.channel(), entry.hold());
@@ -113,7 +113,7 @@ impl ClientState {
             *self.leases.entry(lease_ms).or_default() += 1;
         }
         if !is_wanted {
-            self.settle(now, key, Settlement::Release, Bytes::new());
+            self.give_back(key);
             return;
         }
         let handed = Handed {
@@ -129,18 +129,15 @@ impl ClientState {
     }
 
     /// Ends a delivery. The settlement is kept, and sent until it is answered; nobody waits for that.
-    pub(crate) fn settle(&mut self, _now: Instant, key: DeliveryKey, settlement: Settlement, payload: Bytes) {
-        let Some(entry) = self.deliveries.entry_mut(key.0) else { return };
-        if matches!(entry.phase, Phase::Running) {
-            entry.phase = Phase::Settling(Kept { settlement, payload, call: None, by_itself: true, waits: false });
-            self.send_settlement(key);
+    pub(crate) fn settle(&mut self, key: DeliveryKey, settlement: Settlement, payload: Bytes) {
+        if self.deliveries.entry(key.0).is_some_and(|entry| matches!(entry.phase, Phase::Running)) {
+            self.keep_settlement(key, settlement, payload, true);
         }
     }
 
     /// Ends a delivery for one who waits for the answer.
     pub(crate) fn settle_by_hand(
         &mut self,
-        _now: Instant,
         key: DeliveryKey,
         settlement: Settlement,
         payload: Bytes,
@@ -156,8 +153,7 @@ impl ClientState {
             return Err(SettleFailure::TooLarge { limit: limits.max_payload as u64 });
         }
         entry.rejected = None;
-        entry.phase = Phase::Settling(Kept { settlement, payload, call: None, by_itself: false, waits: false });
-        self.send_settlement(key);
+        self.keep_settlement(key, settlement, payload, false);
         Ok(())
     }
 
@@ -197,7 +193,9 @@ impl ClientState {
         }
         for key in std::mem::take(&mut self.reporting) {
             let Some(entry) = self.deliveries.entry_mut(key.0) else { continue };
-            let Some(progress) = entry.progress.take().filter(|_| matches!(entry.phase, Phase::Running)) else { continue };
+            let Some(progress) = entry.progress.take().filter(|_| matches!(entry.phase, Phase::Running)) else {
+                continue;
+            };
             let (channel, token) = (entry.channel, entry.token);
             if let Some(bind) = self.names.bind(self.line.connection(), channel) {
                 frames.push_back(bind.into());
@@ -213,9 +211,7 @@ impl ClientState {
         if entry.is_over() {
             self.deliveries.remove(key.0);
         } else if matches!(entry.phase, Phase::Running) {
-            let kept = Kept { settlement: Settlement::Release, payload: Bytes::new(), call: None, by_itself: true, waits: false };
-            entry.phase = Phase::Settling(kept);
-            self.send_settlement(key);
+            self.give_back(key);
         }
     }
 
@@ -226,7 +222,14 @@ impl ClientState {
         }
     }
 
-    pub(super) fn handle_settle_answer(&mut self, now: Instant, key: DeliveryKey, token: Token, call: Call, answer: Answer) {
+    pub(super) fn handle_settle_answer(
+        &mut self,
+        now: Instant,
+        key: DeliveryKey,
+        token: Token,
+        call: Call,
+        answer: Answer,
+    ) {
         let Some(entry) = self.deliveries.entry_mut(key.0).filter(|entry| entry.token == token) else { return };
         let Phase::Settling(kept) = &mut entry.phase else { return };
         if kept.call != Some(call) {
@@ -329,7 +332,7 @@ impl ClientState {
     /// Gives back one by one what a service held.
     pub(super) fn release_running(&mut self, service: ServiceNumber) {
         for key in self.running_of(service) {
-            self.release_running_delivery(key);
+            self.give_back(key);
         }
     }
 
@@ -355,10 +358,13 @@ impl ClientState {
         self.deliveries.iter().filter(running).map(|(number, _)| DeliveryKey(number)).collect()
     }
 
-    fn release_running_delivery(&mut self, key: DeliveryKey) {
+    fn give_back(&mut self, key: DeliveryKey) {
+        self.keep_settlement(key, Settlement::Release, Bytes::new(), true);
+    }
+
+    fn keep_settlement(&mut self, key: DeliveryKey, settlement: Settlement, payload: Bytes, by_itself: bool) {
         if let Some(entry) = self.deliveries.entry_mut(key.0) {
-            let kept = Kept { settlement: Settlement::Release, payload: Bytes::new(), call: None, by_itself: true, waits: false };
-            entry.phase = Phase::Settling(kept);
+            entry.phase = Phase::Settling(Kept { settlement, payload, call: None, by_itself, waits: false });
             self.send_settlement(key);
         }
     }

@@ -19,7 +19,11 @@ const REMEMBERED: usize = 65_536;
 /// What a mailbox gives.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum MailboxItem {
-    Reply { ticket: Ticket, operation: String, outcome: Outcome },
+    Reply {
+        ticket: Ticket,
+        operation: String,
+        outcome: Outcome,
+    },
     /// All that was there when it was opened has been given.
     CaughtUp,
     End(MailboxFailure),

@@ -241,7 +241,8 @@ impl ClientState {
     }
 
     fn lower_credit(&mut self, service: ServiceNumber) {
-        if let Some(entry) = self.services.get_mut(&service).filter(|entry| entry.wire == Wire::On && entry.credit > 0) {
+        if let Some(entry) = self.services.get_mut(&service).filter(|entry| entry.wire == Wire::On && entry.credit > 0)
+        {
             entry.credit = 0;
             self.push(Header::from(Credit { service, credit: 0 }));
         }
@@ -272,7 +273,8 @@ impl ClientState {
     }
 
     fn forget_idle_service(&mut self, service: ServiceNumber) {
-        let is_idle = |entry: &ServiceEntry| entry.mode == Mode::Abandoned && entry.wire == Wire::Off && entry.holds == 0;
+        let is_idle =
+            |entry: &ServiceEntry| entry.mode == Mode::Abandoned && entry.wire == Wire::Off && entry.holds == 0;
         if self.services.get(&service).is_some_and(is_idle) {
             self.services.remove(&service);
         }

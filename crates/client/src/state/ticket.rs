@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use roundtrip_protocol::{
-    Attach, ChannelName, ChannelNumber, Detach, Frame, Header, Label, MailboxNumber, Outcome as OutcomeFrame,
-    Ping, Progress, Refusal, RequestId, RequesterNumber, State, Submit, Ticket, TicketNumber,
+    Attach, ChannelName, ChannelNumber, Detach, Frame, Header, Label, MailboxNumber, Outcome as OutcomeFrame, Ping,
+    Progress, Refusal, RequestId, RequesterNumber, State, Submit, Ticket, TicketNumber,
 };
 use tokio::time::Instant;
 
@@ -164,7 +164,11 @@ impl ClientState {
         self.tickets.entry(ticket.0)?.services
     }
 
-    pub(crate) fn poll_state(&mut self, ticket: TicketNumber, waker: &Waker) -> Poll<Result<TicketState, TicketFailure>> {
+    pub(crate) fn poll_state(
+        &mut self,
+        ticket: TicketNumber,
+        waker: &Waker,
+    ) -> Poll<Result<TicketState, TicketFailure>> {
         let Some(entry) = self.tickets.entry_mut(ticket.0) else { return Poll::Ready(Err(TicketFailure::Closed)) };
         match (&entry.state, &entry.phase) {
             (Some(state), _) => Poll::Ready(Ok(state.clone())),
@@ -189,7 +193,12 @@ impl ClientState {
     }
 
     /// The latest progress that is newer than what was `seen`; none when there is no more to come.
-    pub(crate) fn poll_progress(&mut self, ticket: TicketNumber, seen: &mut u64, waker: &Waker) -> Poll<Option<Progress>> {
+    pub(crate) fn poll_progress(
+        &mut self,
+        ticket: TicketNumber,
+        seen: &mut u64,
+        waker: &Waker,
+    ) -> Poll<Option<Progress>> {
         let Some(entry) = self.tickets.entry_mut(ticket.0) else { return Poll::Ready(None) };
         if matches!(entry.phase, Phase::Ended(_) | Phase::Failed(_)) {
             return Poll::Ready(None);
@@ -230,8 +239,15 @@ impl ClientState {
             Phase::Open if entry.acknowledges && !self.line.is_closed() => {}
             Phase::Submitting(_) | Phase::Attaching | Phase::Open if entry.on_wire => self.detach(ticket),
             Phase::Ended(_) => {
+                let was_on_wire = entry.on_wire;
                 if entry.acknowledges {
                     self.acknowledge_ticket(ticket);
+                }
+                if was_on_wire {
+                    // Nothing comes after an outcome, so the number is free at once. An outcome that was not
+                    // acknowledged is the mailbox's to tell now.
+                    self.push(Header::from(Detach { ticket }));
+                    self.leave_wire(ticket);
                 }
                 self.remove_ticket(ticket);
             }
@@ -268,11 +284,11 @@ impl ClientState {
     }
 
     pub(super) fn handle_outcome(&mut self, frame: OutcomeFrame, payload: Bytes) {
-        let Some(entry) = self.tickets.entry_mut(frame.ticket.0).filter(|entry| entry.listens()) else { return };
+        let waits = |entry: &&mut TicketEntry| entry.listens() && !matches!(entry.phase, Phase::Ended(_));
+        let Some(entry) = self.tickets.entry_mut(frame.ticket.0).filter(waits) else { return };
         let outcome = Outcome::new(frame.attempts, frame.ending, payload);
         let before = std::mem::replace(&mut entry.phase, Phase::Ended(outcome));
         entry.wakers.wake_into(&mut self.woken);
-        self.leave_wire(frame.ticket);
         self.note_ticket_answer(frame.ticket, before);
         if self.tickets.entry(frame.ticket.0).is_some_and(|entry| !entry.held) {
             self.release_ticket(frame.ticket);
@@ -578,4 +594,3 @@ impl ClientState {
         self.advance_restore();
     }
 }
-
