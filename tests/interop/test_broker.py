@@ -481,7 +481,10 @@ def read_one(stream):
 def read(stream, count):
     data = b""
     while len(data) < count:
-        part = stream.recv(count - len(data))
+        try:
+            part = stream.recv(count - len(data))
+        except ConnectionResetError:  # a broker that closes before it has read everything
+            part = b""
         if not part:
             break
         data += part

@@ -13,6 +13,8 @@ import roundtrip_wire as wire
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 VECTORS = REPOSITORY / "crates/protocol/tests/vectors.txt"
 PAGE = REPOSITORY / "docs/wire-v1.md"
+SOURCE = REPOSITORY / "crates/protocol/src"
+DRAWING = r"/// ```text\n((?:///(?! ```).*\n)+)/// ```\n(?:///.*\n)*(?:#.*\n)*pub struct (\w+)"
 
 
 class Vectors(unittest.TestCase):
@@ -99,6 +101,28 @@ def told(variant, fields):
     if fields.name == variant:
         return ", ".join(f"{field}: {kind.name}" for field, kind in fields.fields.items())
     return fields.name
+
+
+class Source(unittest.TestCase):
+    """The Rust documentation draws the same bytes."""
+
+    def test_every_frame_and_structure_is_drawn_with_its_fields(self):
+        source = "".join(path.read_text(encoding="utf-8") for path in sorted(SOURCE.rglob("*.rs")))
+        drawn = {name: drawing for drawing, name in re.findall(DRAWING, source)}
+        structures = [*wire.FRAMES.values(), *(kind for kind in vars(wire).values() if isinstance(kind, wire.Structure))]
+        for structure in structures:
+            if structure.fields:
+                rows = [line[4:].strip("|") for line in drawn[structure.name].splitlines() if line.startswith("/// |")]
+                cells = [cell.strip() for cell in "|".join(rows).split("|")]
+                fields = [cell_of(field, kind) for field, kind in structure.fields.items()]
+                self.assertEqual(cells, fields, structure.name)
+
+
+def cell_of(field, kind):
+    """A field as it stands in a drawing: a fixed choice shows that it takes four bytes."""
+    of = kind.name.replace(" of ", " ")
+    plain = isinstance(kind, wire.Choice) and not any(fields for _, fields in kind.variants)
+    return field if field == of else f"{field} {of}{' u32' if plain else ''}"
 
 
 class Absurd(unittest.TestCase):

@@ -126,6 +126,11 @@ codes! {
 }
 
 /// A refusal: nothing was kept.
+///
+/// ```text
+///  0          2
+/// | code u16 | message text | retry_after_ms option u64 |
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct Refusal {

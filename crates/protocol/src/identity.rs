@@ -88,6 +88,11 @@ impl FromStr for Ticket {
 }
 
 /// What a service shows to settle a delivery. No token exists twice.
+///
+/// ```text
+///  0           8    24
+/// | start u64 | id | delivery u32 |
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, BorrowDecode)]
 pub struct Token {
     /// The start number of the broker that handed the work out.

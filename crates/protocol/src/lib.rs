@@ -13,7 +13,12 @@
 //! +---------------+------+--------------+----------------+-----------------+
 //! ```
 //!
-//! All integers are little-endian; `length` counts everything after itself.
+//! All integers are little-endian; `length` counts everything after itself. A header is its fields in order, without
+//! gaps: integers at their width, `bool` a byte, `id` 16 bytes, `text` and `name` a u64 length and UTF-8, `option` a
+//! byte 0 or 1 before what there is, `list` a u64 count, a choice its u32 number and then its own fields. Each frame's
+//! documentation draws its header so, with the offset above each field while that is fixed. Bytes beyond the fields
+//! that a receiver knows are skipped. A header has at most [`MAX_HEADER`] bytes, that of the first frame
+//! [`HELLO_LIMIT`].
 
 mod code;
 mod encoding;

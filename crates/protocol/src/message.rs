@@ -31,6 +31,11 @@ impl fmt::Debug for Headers {
 }
 
 /// What a message says about its payload.
+///
+/// ```text
+///  0
+/// | content_type text | headers list pair |
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Label {
     /// The payload's media type, such as `application/json`; empty where the sender named none.
@@ -50,6 +55,11 @@ impl Label {
 /// An interim message of a service: latest wins, never delays anything.
 ///
 /// Stage and note may hold patients' data, so `Debug` tells only the fraction.
+///
+/// ```text
+///  0              4
+/// | fraction f32 | stage text | note text |
+/// ```
 #[derive(Clone, PartialEq, Encode, BorrowDecode)]
 pub struct Progress {
     /// How much is done, 0 to 1.

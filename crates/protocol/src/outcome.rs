@@ -9,6 +9,11 @@ use crate::message::Label;
 /// What went wrong, for a program (`code`) and for a person (`message`).
 ///
 /// The message may hold patients' data, so `Debug` leaves it out.
+///
+/// ```text
+///  0
+/// | code text | message text |
+/// ```
 #[derive(Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Problem {
     /// A word in `snake_case`, such as `broker_stopped`.
@@ -43,6 +48,15 @@ impl fmt::Display for Problem {
 }
 
 /// How a service ends a delivery.
+///
+/// ```text
+///  0       4
+/// | 0 u32 | Label |                                        reply
+/// | 1 u32 | problem Problem | content_type option text |   fail
+/// | 2 u32 | problem Problem | retry_after_ms option u64 |  retry
+/// | 3 u32 | Problem |                                      reject
+/// | 4 u32 |                                                release
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub enum Settlement {
     /// The answer; the frame's payload is the reply's.
@@ -68,6 +82,13 @@ pub enum Settlement {
 }
 
 /// Why a request is dead.
+///
+/// ```text
+///  0
+/// | 0 u32 |  attempts_exhausted
+/// | 1 u32 |  rejected
+/// | 2 u32 |  releases_exhausted
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
 #[non_exhaustive]
 pub enum DeadReason {
@@ -92,6 +113,13 @@ impl DeadReason {
 }
 
 /// The one final state of a request, as it travels. The frame's payload belongs to it.
+///
+/// ```text
+///  0       4
+/// | 0 u32 | Label |                                        replied
+/// | 1 u32 | problem Problem | content_type option text |   failed
+/// | 2 u32 | reason DeadReason u32 | last option Problem |  dead
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub enum Ending {
     /// The service answered; the payload is its reply.
@@ -125,6 +153,13 @@ impl Ending {
 }
 
 /// Which final state a request reached.
+///
+/// ```text
+///  0
+/// | 0 u32 |  replied
+/// | 1 u32 |  failed
+/// | 2 u32 |  dead
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, BorrowDecode)]
 #[non_exhaustive]
 pub enum OutcomeKind {
@@ -155,6 +190,14 @@ impl fmt::Display for OutcomeKind {
 }
 
 /// Where a request is.
+///
+/// ```text
+///  0       4
+/// | 0 u32 |                               waiting
+/// | 1 u32 | delivery u32 | attempt u32 |  in_flight
+/// | 2 u32 |                               backing_off
+/// | 3 u32 | OutcomeKind u32 |             ended
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
 #[non_exhaustive]
 pub enum RequestState {

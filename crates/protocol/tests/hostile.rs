@@ -1,6 +1,8 @@
 //! What comes from a stranger: cut short, made longer, absurd or random. It ends in a frame or a typed error, never in
 //! a panic, and never in more memory than a header is worth.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
 use std::alloc::System;
 
 use proptest::prelude::*;

@@ -1,5 +1,7 @@
 //! Any header that can be said is read as it was written, and its length is known before it is written.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

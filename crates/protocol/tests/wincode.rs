@@ -1,6 +1,8 @@
 //! Shows that the header encoding can be left: `wincode`, which is maintained, writes and reads the same bytes. Mirrors
 //! of five headers stand for all: together they hold every primitive of the protocol.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+
 use bytes::BytesMut;
 use roundtrip_protocol as protocol;
 use roundtrip_protocol::{Header, PREFIX_LEN, decode_header, encode_prefix_and_header};

@@ -1,0 +1,274 @@
+//! What a service takes, how it keeps what it took, and how it settles it.
+
+use bincode::{BorrowDecode, Encode};
+
+use crate::code::Refusal;
+use crate::identity::{Call, ChannelNumber, ServiceNumber, Token};
+use crate::message::{Label, Progress};
+use crate::name::RequesterName;
+use crate::outcome::Settlement;
+
+/// Client to broker: take deliveries from a channel. Answered by [`Subscribed`] or, for a refused channel, by
+/// [`Unsubscribed`].
+///
+/// ```text
+///  0             4             8            12
+/// | service u32 | channel u32 | credit u32 | hold Hold u32 |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Subscribe {
+    /// The service, which has no subscription on this connection yet.
+    pub service: ServiceNumber,
+    /// The request channel.
+    pub channel: ChannelNumber,
+    /// How many deliveries it holds at once.
+    pub credit: u32,
+    /// What holds its deliveries.
+    pub hold: Hold,
+}
+
+/// What holds a delivery.
+///
+/// ```text
+///  0
+/// | 0 u32 |  connection
+/// | 1 u32 |  lease
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
+pub enum Hold {
+    /// Any sign of life of the connection; its end ends the lease.
+    Connection,
+    /// [`Renew`] alone, over any connection.
+    Lease,
+}
+
+/// Broker to client: the subscription stands.
+///
+/// ```text
+///  0             4
+/// | service u32 | lease_ms u64 |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Subscribed {
+    /// From the question.
+    pub service: ServiceNumber,
+    /// The channel's lease, in milliseconds.
+    pub lease_ms: u64,
+}
+
+/// Client to broker: change how many deliveries a service holds at once; 0 is allowed. It has no answer.
+///
+/// ```text
+///  0             4
+/// | service u32 | credit u32 |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Credit {
+    /// The service.
+    pub service: ServiceNumber,
+    /// How many deliveries it holds at once.
+    pub credit: u32,
+}
+
+/// Client to broker: no more deliveries; what is held by connection goes back at once and uncounted. Answered by
+/// [`Unsubscribed`].
+///
+/// ```text
+///  0
+/// | service u32 |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Unsubscribe {
+    /// The service.
+    pub service: ServiceNumber,
+}
+
+/// Broker to client: there is no subscription (any more), and no delivery of it comes.
+///
+/// ```text
+///  0             4
+/// | service u32 | refusal option Refusal |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Unsubscribed {
+    /// The service.
+    pub service: ServiceNumber,
+    /// Why, if the client did not ask for it.
+    pub refusal: Option<Refusal>,
+}
+
+/// Broker to client: a request, handed over. The payload is the request's.
+///
+/// ```text
+///  0             4             32            36             44
+/// | service u32 | token Token | attempt u32 | lease_ms u64 | requester name | operation text | label Label |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Delivery {
+    /// The service that takes it.
+    pub service: ServiceNumber,
+    /// What to show when settling.
+    pub token: Token,
+    /// The attempt that this delivery counts as: 1, 2, 3 …
+    pub attempt: u32,
+    /// The lease, in milliseconds.
+    pub lease_ms: u64,
+    /// Who asks.
+    pub requester: RequesterName,
+    /// The name of what is asked for; may be empty.
+    pub operation: String,
+    /// About the payload.
+    pub label: Label,
+}
+
+/// Client to broker: the end of a delivery. Answered by [`Answered`].
+///
+/// ```text
+///  0          4             8             36
+/// | call u32 | channel u32 | token Token | settlement Settlement |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Settle {
+    /// For the answer.
+    pub call: Call,
+    /// The request channel.
+    pub channel: ChannelNumber,
+    /// From the delivery.
+    pub token: Token,
+    /// How it ends; the payload belongs to it.
+    pub settlement: Settlement,
+}
+
+/// Client to broker: a sign of life for one delivery. Answered by [`Answered`].
+///
+/// ```text
+///  0          4             8
+/// | call u32 | channel u32 | token Token |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Renew {
+    /// For the answer.
+    pub call: Call,
+    /// The request channel.
+    pub channel: ChannelNumber,
+    /// From the delivery.
+    pub token: Token,
+}
+
+/// Client to broker: this service still works on a delivery that it got over a connection that is gone. Sent before
+/// the service subscribes. Answered by [`Answered`].
+///
+/// ```text
+///  0          4             8             12
+/// | call u32 | service u32 | channel u32 | token Token |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct TakeBack {
+    /// For the answer.
+    pub call: Call,
+    /// The service that got the delivery.
+    pub service: ServiceNumber,
+    /// The request channel.
+    pub channel: ChannelNumber,
+    /// From the delivery.
+    pub token: Token,
+}
+
+/// Broker to client: the answer to [`Settle`], [`Renew`] or [`TakeBack`].
+///
+/// ```text
+///  0          4
+/// | call u32 | answer Answer |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Answered {
+    /// From the question.
+    pub call: Call,
+    /// What became of it.
+    pub answer: Answer,
+}
+
+/// What became of a settlement, a renewal or a delivery to take back.
+///
+/// ```text
+///  0       4
+/// | 0 u32 |                       settled
+/// | 1 u32 |                       renewed
+/// | 2 u32 |                       taken_back
+/// | 3 u32 |                       lease_lost
+/// | 4 u32 | retry_after_ms u64 |  mailbox_busy
+/// | 5 u32 | max_payload u64 |     too_large
+/// | 6 u32 |                       invalid
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
+#[non_exhaustive]
+pub enum Answer {
+    /// The settlement counts, now or when it came first.
+    Settled,
+    /// The lease begins anew.
+    Renewed,
+    /// The delivery is the service's again.
+    TakenBack,
+    /// The delivery is not the service's any more: stop working on it.
+    LeaseLost,
+    /// There is no room for a reply of this size now. The delivery goes on: settle again later.
+    MailboxBusy {
+        /// When to settle again, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// The payload is over the channel's limit. The delivery goes on: settle in another way.
+    TooLarge {
+        /// The channel's `max_payload`, in bytes.
+        max_payload: u64,
+    },
+    /// The settlement contradicts the contract. The delivery goes on: settle in another way.
+    Invalid,
+}
+
+/// Client to broker: how far the work is. Latest wins. It has no answer.
+///
+/// ```text
+///  0             4             32
+/// | channel u32 | token Token | progress Progress |
+/// ```
+#[derive(Debug, Clone, PartialEq, Encode, BorrowDecode)]
+pub struct ProgressReport {
+    /// The request channel.
+    pub channel: ChannelNumber,
+    /// From the delivery.
+    pub token: Token,
+    /// The progress.
+    pub progress: Progress,
+}
+
+/// Broker to client: stop working on a delivery.
+///
+/// ```text
+///  0             4             32
+/// | service u32 | token Token | reason StopReason u32 |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Stop {
+    /// The service that holds it.
+    pub service: ServiceNumber,
+    /// From the delivery.
+    pub token: Token,
+    /// Why.
+    pub reason: StopReason,
+}
+
+/// Why a delivery is stopped.
+///
+/// ```text
+///  0
+/// | 0 u32 |  lease_lost
+/// | 1 u32 |  broker_stopped
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// Its lease ran out, or another connection took it back.
+    LeaseLost,
+    /// The broker stops and has ended the request.
+    BrokerStopped,
+}

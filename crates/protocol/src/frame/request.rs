@@ -1,0 +1,195 @@
+//! What a requester says of its requests and is told of them, from submission to acknowledgement.
+
+use bincode::{BorrowDecode, Encode};
+
+use crate::code::Refusal;
+use crate::identity::{Call, ChannelNumber, RequestId, RequesterNumber, TicketNumber};
+use crate::message::{Label, Progress};
+use crate::name::ChannelName;
+use crate::outcome::{Ending, RequestState};
+
+/// Client to broker: a request. Answered by [`Accepted`] or [`Refused`]; the payload is the request's.
+///
+/// ```text
+///  0            4             8    24              28
+/// | ticket u32 | channel u32 | id | requester u32 | reply_channel option name | operation text | label Label |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Submit {
+    /// A number that stands for no ticket yet.
+    pub ticket: TicketNumber,
+    /// The request channel.
+    pub channel: ChannelNumber,
+    /// The request's id. The same id is the same request.
+    pub id: RequestId,
+    /// Who asks.
+    pub requester: RequesterNumber,
+    /// Where the reply goes, if not to the channel's own reply channel.
+    pub reply_channel: Option<ChannelName>,
+    /// The name of what is asked for; may be empty.
+    pub operation: String,
+    /// About the payload.
+    pub label: Label,
+}
+
+/// Broker to client: the request was accepted and will have exactly one outcome.
+///
+/// ```text
+///  0            4
+/// | ticket u32 | services u32 |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Accepted {
+    /// From the question.
+    pub ticket: TicketNumber,
+    /// How many services the channel has.
+    pub services: u32,
+}
+
+/// Broker to client: the submission or attachment was refused; the number stands for nothing again.
+///
+/// ```text
+///  0            4
+/// | ticket u32 | refusal Refusal |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Refused {
+    /// From the question.
+    pub ticket: TicketNumber,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// Client to broker: follow a request by its ticket. Answered by [`State`] or [`Refused`].
+///
+/// Reading the state and beginning to follow is one step: if the request had no outcome in that answer, [`Outcome`]
+/// comes when it has one; if it had, [`Outcome`] comes right behind.
+///
+/// ```text
+///  0            4             8
+/// | ticket u32 | channel u32 | id |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Attach {
+    /// A number that stands for no ticket yet.
+    pub ticket: TicketNumber,
+    /// The request channel.
+    pub channel: ChannelNumber,
+    /// The request's id.
+    pub id: RequestId,
+}
+
+/// Broker to client: the answer to [`Attach`].
+///
+/// ```text
+///  0            4
+/// | ticket u32 | state RequestState | services u32 | progress option Progress |
+/// ```
+#[derive(Debug, Clone, PartialEq, Encode, BorrowDecode)]
+pub struct State {
+    /// From the question.
+    pub ticket: TicketNumber,
+    /// Where the request is.
+    pub state: RequestState,
+    /// How many services the channel has.
+    pub services: u32,
+    /// The latest progress of the delivery in flight.
+    pub progress: Option<Progress>,
+}
+
+/// Client to broker: stop following. The number stands for nothing from here on. It has no answer; frames with the
+/// number may still be under way, so the client uses it again only after a [`Pong`](crate::Pong) to a later [`Ping`](crate::Ping). An outcome
+/// that was sent and not acknowledged is offered to the connection's mailbox again. For a number that stands for
+/// nothing it does nothing.
+///
+/// ```text
+///  0
+/// | ticket u32 |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Detach {
+    /// The ticket.
+    pub ticket: TicketNumber,
+}
+
+/// Broker to client: the outcome of a submitted or attached request, once. The number goes on to stand for the ticket
+/// until [`Detach`], so that an opened mailbox does not tell the outcome a second time meanwhile.
+///
+/// ```text
+///  0            4              8
+/// | ticket u32 | attempts u32 | ending Ending |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Outcome {
+    /// The ticket.
+    pub ticket: TicketNumber,
+    /// Counted attempts.
+    pub attempts: u32,
+    /// How it ended; the payload belongs to it.
+    pub ending: Ending,
+}
+
+/// Broker to client: the latest progress of a submitted or attached request.
+///
+/// ```text
+///  0            4
+/// | ticket u32 | progress Progress |
+/// ```
+#[derive(Debug, Clone, PartialEq, Encode, BorrowDecode)]
+pub struct ProgressUpdate {
+    /// The ticket.
+    pub ticket: TicketNumber,
+    /// The progress.
+    pub progress: Progress,
+}
+
+/// Client to broker: the outcome was handled and may be forgotten. Answered by [`Acknowledged`].
+///
+/// ```text
+///  0          4             8    24
+/// | call u32 | channel u32 | id | requester u32 |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Acknowledge {
+    /// For the answer.
+    pub call: Call,
+    /// The request channel.
+    pub channel: ChannelNumber,
+    /// The request's id.
+    pub id: RequestId,
+    /// The requester under whose name the outcome stands.
+    pub requester: RequesterNumber,
+}
+
+/// Broker to client: the answer to [`Acknowledge`].
+///
+/// ```text
+///  0          4
+/// | call u32 | result Acknowledgement u32 |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Acknowledged {
+    /// From the question.
+    pub call: Call,
+    /// What became of it.
+    pub result: Acknowledgement,
+}
+
+/// What became of an acknowledgement.
+///
+/// ```text
+///  0
+/// | 0 u32 |  done
+/// | 1 u32 |  no_outcome_yet
+/// | 2 u32 |  forbidden
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
+#[non_exhaustive]
+pub enum Acknowledgement {
+    /// The outcome is gone, now or before.
+    Done,
+    /// The request has no outcome yet: nothing was done.
+    NoOutcomeYet,
+    /// The request belongs to another requester name: nothing was done.
+    Forbidden,
+}
