@@ -1,0 +1,105 @@
+//! Decides about payloads before they are read: what is too large, or for which there is no memory, is thrown away as
+//! it arrives, and the connection goes on.
+//!
+//! Frames are decoded ahead of their session, which may not have bound a channel yet when a payload for it comes. So
+//! this part follows the bindings of a connection itself.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use roundtrip_protocol::{Answer, ChannelNumber, Header, Refusal, RefusalCode, Settle, Settlement, Submit};
+use roundtrip_transport::Admission;
+
+use crate::channel::PayloadLimits;
+use crate::memory::Room;
+use crate::message::REQUEST_OVERHEAD;
+use crate::shared::Shared;
+
+/// When to try again where there is no memory, in milliseconds.
+const RETRY_AFTER_MS: u64 = 1_000;
+
+/// Why a payload was not read.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// The submission that it belongs to is refused.
+    Refused(Refusal),
+    /// The settlement that it belongs to does not count.
+    Answered(Answer),
+    /// The frame takes none.
+    Unwanted,
+}
+
+/// Decides for one connection.
+pub(crate) struct Doorkeeper {
+    shared: Arc<Shared>,
+    channels: HashMap<ChannelNumber, PayloadLimits>,
+}
+
+impl Doorkeeper {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), channels: HashMap::new() }
+    }
+
+    fn submission(&self, submit: &Submit, payload_len: usize) -> Result<Room, Unread> {
+        let Some(limits) = self.channels.get(&submit.channel) else { return nothing_of(payload_len) };
+        if payload_len > limits.max_payload {
+            let most = limits.max_payload;
+            let message = format!("a payload on this channel has at most {most} bytes, this one has {payload_len}");
+            return Err(Unread::Refused(Refusal::new(RefusalCode::TooLarge, message)));
+        }
+        let needed = REQUEST_OVERHEAD
+            .saturating_add(submit.operation.len() + submit.label.bytes())
+            .saturating_add(payload_len)
+            .saturating_add(limits.reply_room);
+        self.shared.memory.room_for_submission(needed).ok_or_else(|| {
+            let message = format!("the broker has no memory for a request that needs {needed} bytes now: submit later");
+            Unread::Refused(Refusal::passing(RefusalCode::BrokerFull, message, RETRY_AFTER_MS))
+        })
+    }
+
+    fn settlement(&self, settle: &Settle, payload_len: usize) -> Result<Room, Unread> {
+        let Some(limits) = self.channels.get(&settle.channel) else { return nothing_of(payload_len) };
+        let (texts, takes_payload) = match &settle.settlement {
+            Settlement::Reply(label) => (label.bytes(), true),
+            Settlement::Fail { problem, content_type } => {
+                (problem.bytes() + content_type.as_ref().map_or(0, String::len), content_type.is_some())
+            }
+            Settlement::Retry { problem, .. } | Settlement::Reject(problem) => (problem.bytes(), false),
+            Settlement::Release => (0, false),
+        };
+        if payload_len > 0 && !takes_payload {
+            return Err(Unread::Answered(Answer::Invalid));
+        }
+        if payload_len > limits.max_payload {
+            return Err(Unread::Answered(Answer::TooLarge { max_payload: limits.max_payload as u64 }));
+        }
+        let over = (payload_len + texts).saturating_sub(limits.reply_room);
+        if over == 0 {
+            return Ok(Room::nothing());
+        }
+        let busy = Unread::Answered(Answer::MailboxBusy { retry_after_ms: RETRY_AFTER_MS });
+        self.shared.memory.room_for_reply(over).ok_or(busy)
+    }
+}
+
+impl Admission for Doorkeeper {
+    type Room = Room;
+    type Why = Unread;
+
+    fn admit(&mut self, header: &Header, payload_len: usize) -> Result<Room, Unread> {
+        match header {
+            Header::Submit(submit) => self.submission(submit, payload_len),
+            Header::Settle(settle) => self.settlement(settle, payload_len),
+            Header::Bind(bind) if self.channels.len() < self.shared.limits.open => {
+                self.channels.insert(bind.number, self.shared.channels.payload_limits(&bind.channel));
+                nothing_of(payload_len)
+            }
+            _ => nothing_of(payload_len),
+        }
+    }
+}
+
+/// For a frame that takes no payload, or whose session will find that its channel number stands for nothing.
+fn nothing_of(payload_len: usize) -> Result<Room, Unread> {
+    if payload_len == 0 { Ok(Room::nothing()) } else { Err(Unread::Unwanted) }
+}

@@ -1,0 +1,163 @@
+//! How a broker is set up.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::broker::Broker;
+use crate::settings::{ChannelError, ChannelSettings, OnUnknown};
+use crate::shared::Shared;
+use crate::timer;
+
+/// Sets up a [`Broker`]. Every setting has a default, so that `Broker::builder().start()` is one that works.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct BrokerBuilder {
+    channels: Vec<ChannelSettings>,
+    defaults: ChannelSettings,
+    on_unknown: OnUnknown,
+    limits: Limits,
+}
+
+/// What bounds a broker.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    pub(crate) memory: usize,
+    pub(crate) channels: usize,
+    pub(crate) mailboxes: usize,
+    pub(crate) mailbox_capacity: usize,
+    pub(crate) connections: usize,
+    pub(crate) open: usize,
+    pub(crate) max_payload: usize,
+    pub(crate) heartbeat: Duration,
+    pub(crate) drain_timeout: Duration,
+}
+
+/// Why a broker did not start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// There is no tokio runtime on this thread.
+    #[error("a broker lives in a tokio runtime and there is none here: start it within #[tokio::main] or block_on")]
+    NoRuntime,
+    /// A channel was declared that cannot be.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+}
+
+impl BrokerBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            channels: Vec::new(),
+            defaults: ChannelSettings::for_undeclared(),
+            on_unknown: OnUnknown::default(),
+            limits: Limits {
+                memory: 1024 * 1024 * 1024,
+                channels: 100_000,
+                mailboxes: 100_000,
+                mailbox_capacity: 10_000,
+                connections: 20_000,
+                open: 65_536,
+                max_payload: 64 * 1024 * 1024,
+                heartbeat: Duration::from_secs(5),
+                drain_timeout: Duration::from_secs(30),
+            },
+        }
+    }
+
+    /// Declares a channel. Without any, channels are made on first use.
+    pub fn channel(mut self, settings: ChannelSettings) -> Self {
+        self.channels.push(settings);
+        self
+    }
+
+    /// The settings of channels that are made on first use. Their names and reply channels follow from what is asked
+    /// for; a reply channel given here takes the replies of them all.
+    pub fn defaults(mut self, settings: ChannelSettings) -> Self {
+        self.defaults = settings;
+        self
+    }
+
+    /// What happens when somebody names a channel that was not declared: it is made, unless this says otherwise.
+    pub fn on_unknown(mut self, on_unknown: OnUnknown) -> Self {
+        self.on_unknown = on_unknown;
+        self
+    }
+
+    /// How much memory the broker may take for all it holds, in bytes: 1 GiB. Submissions are refused when three
+    /// quarters are used.
+    pub fn memory(mut self, bytes: usize) -> Self {
+        self.limits.memory = bytes;
+        self
+    }
+
+    /// How many channels there may be: 100,000.
+    pub fn max_channels(mut self, channels: usize) -> Self {
+        self.limits.channels = channels;
+        self
+    }
+
+    /// How many mailboxes there may be: 100,000.
+    pub fn max_mailboxes(mut self, mailboxes: usize) -> Self {
+        self.limits.mailboxes = mailboxes;
+        self
+    }
+
+    /// How many requests of one requester may have a place in one mailbox, answered or not: 10,000.
+    pub fn mailbox_capacity(mut self, requests: usize) -> Self {
+        self.limits.mailbox_capacity = requests;
+        self
+    }
+
+    /// How many connections there may be, in process and over TCP: 20,000.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.limits.connections = connections;
+        self
+    }
+
+    /// How many tickets, deliveries, services, mailboxes and names, each, a connection may have at once: 65,536.
+    pub fn max_open(mut self, each: u32) -> Self {
+        self.limits.open = each as usize;
+        self
+    }
+
+    /// The largest payload that any connection takes, in bytes: 64 MiB. Whoever sends a larger one is disconnected;
+    /// what is merely over a channel's own limit is refused.
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.limits.max_payload = bytes.min(u32::MAX as usize / 2);
+        self
+    }
+
+    /// How often each end of a TCP connection says something at least: every 5 s, in whole milliseconds. After three
+    /// heartbeats of silence a connection counts as broken. Zero: never.
+    pub fn heartbeat(mut self, interval: Duration) -> Self {
+        self.limits.heartbeat = interval;
+        self
+    }
+
+    /// How long [`Broker::shutdown`] lets requests come to their end: 30 s.
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.drain_timeout = timeout;
+        self
+    }
+
+    /// Starts the broker within the current tokio runtime, which needs its timer enabled.
+    ///
+    /// # Errors
+    ///
+    /// There is no runtime, or a channel was declared that cannot be.
+    pub fn start(self) -> Result<Broker, StartError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        let mut plans = Vec::new();
+        let mut names = BTreeSet::new();
+        for settings in &self.channels {
+            let plan = settings.declared_plan()?;
+            if !names.insert(plan.name.clone()) {
+                return Err(ChannelError::Twice { name: plan.name }.into());
+            }
+            plans.push(plan);
+        }
+        let shared = Shared::new(self.limits, plans, self.defaults, self.on_unknown);
+        runtime.spawn(timer::run(shared.clone(), shared.stopped.clone()));
+        Ok(Broker::new(shared))
+    }
+}

@@ -1,0 +1,174 @@
+//! A channel in the broker: the state machine of `roundtrip-core` behind a lock, and what is done with its effects.
+//!
+//! Effects are applied in order before the lock is released. In memory nothing waits for a disk, so the change that
+//! an effect names ([`Effect::after`]) is not looked at; a durable channel will wait for it here.
+
+mod channels;
+mod nearest;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use roundtrip_core::{Channel, Command, Effect, Figures, Now, Peer as _, ReaderId, Reading, Time, What};
+use roundtrip_protocol::{ChannelFigures, ChannelName, RequestId};
+
+pub(crate) use self::channels::{Channels, PayloadLimits};
+use crate::batch::Batch;
+use crate::handles::BrokerHandles;
+use crate::lock::Lock;
+use crate::mailbox::{MailboxHandle, Posted};
+use crate::memory::Room;
+use crate::peer::{Item, Peer};
+use crate::settings::ChannelPlan;
+use crate::timer::Due;
+
+/// What a channel takes of memory beside what is in it, in bytes.
+pub(crate) const CHANNEL_OVERHEAD: usize = 2 * 1024;
+
+/// A channel.
+pub(crate) struct ChannelEntry {
+    /// Tells it from every other channel of this broker, an earlier one of the same name too.
+    pub(crate) serial: u64,
+    pub(crate) plan: ChannelPlan,
+    pub(crate) is_declared: bool,
+    state: Mutex<Guarded>,
+    _room: Room,
+}
+
+struct Guarded {
+    channel: Channel<BrokerHandles>,
+    /// Threads read the clock before they come here, and not always in that order.
+    latest: Time,
+    /// For when the timer is set.
+    armed: Option<Time>,
+}
+
+impl ChannelEntry {
+    pub(crate) fn new(serial: u64, plan: ChannelPlan, is_declared: bool, start: u64, room: Room) -> Self {
+        let channel = Channel::new(plan.settings.clone(), start);
+        let state = Mutex::new(Guarded { channel, latest: Time::default(), armed: None });
+        Self { serial, plan, is_declared, state, _room: room }
+    }
+
+    pub(crate) const fn name(&self) -> &ChannelName {
+        &self.plan.name
+    }
+
+    /// Does what is due, then the command.
+    pub(crate) fn run(self: &Arc<Self>, command: Command<BrokerHandles>, batch: &mut Batch) {
+        self.step(batch, |channel, now, effects| channel.handle(now, command, effects));
+    }
+
+    /// The timer went off, as it was set for `at`.
+    pub(crate) fn run_deadline(self: &Arc<Self>, at: Time, batch: &mut Batch) {
+        {
+            let mut state = self.state.locked();
+            if state.armed != Some(at) {
+                return;
+            }
+            state.armed = None;
+        }
+        self.step(batch, Channel::handle_deadline);
+    }
+
+    fn step(
+        self: &Arc<Self>,
+        batch: &mut Batch,
+        step: impl FnOnce(&mut Channel<BrokerHandles>, Now, &mut Vec<Effect<BrokerHandles>>),
+    ) {
+        let mut effects = std::mem::take(&mut batch.effects);
+        let mut state = self.state.locked();
+        let time = state.latest.max(batch.now);
+        state.latest = time;
+        let random = batch.shared.jitter.bits();
+        step(&mut state.channel, Now { time, random }, &mut effects);
+        for effect in effects.drain(..) {
+            self.apply(effect.what, batch);
+        }
+        self.arm(&mut state, batch);
+        drop(state);
+        batch.effects = effects;
+        batch.shared.changes.tell();
+    }
+
+    fn apply(self: &Arc<Self>, what: What<BrokerHandles>, batch: &mut Batch) {
+        match what {
+            What::Tell { peer, tell } => peer.tell(tell, batch),
+            What::Post { place, id } => {
+                place.request().forget_payload();
+                place.mailbox().post(Posted::new(self, id), batch);
+            }
+            What::Unpost { place, id } => place.mailbox().unpost(&Posted::new(self, id)),
+            What::Repost { place, id, peer } => place.mailbox().repost(peer, &Posted::new(self, id), batch),
+        }
+    }
+
+    /// Tells the timer when something is due earlier than it knows.
+    fn arm(self: &Arc<Self>, state: &mut Guarded, batch: &Batch) {
+        if let Some(due) = state.channel.next_deadline()
+            && due != Time::NEVER
+            && state.armed.is_none_or(|armed| due < armed)
+        {
+            state.armed = Some(due);
+            batch.shared.timer.arm(due, Due::Channel(Arc::downgrade(self)));
+        }
+    }
+
+    /// Puts an outcome before a reader that its mailbox offered it to, or tells the mailbox that it was skipped: both
+    /// under the channel's lock, so that what the reader's connection follows does not change meanwhile.
+    pub(crate) fn reply(
+        &self,
+        id: RequestId,
+        peer: &Peer,
+        reader: ReaderId,
+        mailbox: &MailboxHandle,
+        batch: &mut Batch,
+    ) {
+        let state = self.state.locked();
+        match state.channel.outcome(id, peer.id()) {
+            Reading::Outcome { outcome, request } => {
+                let item = Item::Reply {
+                    mailbox: reader.mailbox,
+                    channel: self.name().clone(),
+                    id,
+                    request: Arc::clone(request),
+                    outcome: outcome.clone(),
+                };
+                peer.reply(reader.mailbox, mailbox.serial(), item, batch);
+            }
+            Reading::Followed | Reading::Gone => mailbox.skip(reader),
+        }
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        self.state.locked().channel.figures()
+    }
+
+    pub(crate) fn wire_figures(&self) -> ChannelFigures {
+        let Figures { waiting, in_flight, services, retained } = self.figures();
+        ChannelFigures {
+            channel: self.name().clone(),
+            waiting: waiting as u64,
+            in_flight: in_flight as u64,
+            services: u32::try_from(services).unwrap_or(u32::MAX),
+            retained: retained as u64,
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.state.locked().channel.is_idle()
+    }
+
+    /// Lets go of everything: the broker is gone.
+    pub(crate) fn clear(&self, start: u64) {
+        let emptied = Channel::new(self.plan.settings.clone(), start);
+        let left = std::mem::replace(&mut self.state.locked().channel, emptied);
+        drop(left);
+    }
+}
+
+impl fmt::Debug for ChannelEntry {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "ChannelEntry({})", self.name())
+    }
+}

@@ -1,0 +1,65 @@
+//! The broker's time and randomness, read here and nowhere else.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use roundtrip_core::Time;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Counts time from the broker's start. It is tokio's clock, so that a test may pause it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    pub(crate) fn now(self) -> Time {
+        self.time(Instant::now())
+    }
+
+    pub(crate) fn time(self, at: Instant) -> Time {
+        Time::after_start(at.saturating_duration_since(self.start))
+    }
+
+    /// None for a time that never comes.
+    pub(crate) fn instant(self, at: Time) -> Option<Instant> {
+        self.start.checked_add(at.since_start())
+    }
+}
+
+/// Random bits for jitter: SplitMix64, seeded once.
+#[derive(Debug)]
+pub(crate) struct Jitter(AtomicU64);
+
+impl Jitter {
+    pub(crate) fn seeded() -> Self {
+        Self(AtomicU64::new(random_number()))
+    }
+
+    pub(crate) fn bits(&self) -> u64 {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut bits = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+}
+
+/// A number for this start of the broker: the milliseconds since 1970 above random bits, so that no two starts share
+/// one and a later start has the higher one.
+pub(crate) fn start_number() -> u64 {
+    let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO);
+    let millis = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
+    (millis << 16) | (random_number() & 0xffff) | 1
+}
+
+fn random_number() -> u64 {
+    let (high, low) = Uuid::now_v7().as_u64_pair();
+    // The low half of a UUIDv7 is random but for two bits; the high half holds the time and twelve random bits.
+    low.rotate_left(17) ^ high
+}

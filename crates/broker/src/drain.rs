@@ -1,0 +1,138 @@
+//! How a broker stops: it refuses new requests, lets what is under way come to its end, and fails the rest.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use roundtrip_core::{Command, Figures, Time};
+use roundtrip_protocol::{Drain, ErrorCode, Problem};
+
+use crate::batch::Batch;
+use crate::lock::Lock;
+use crate::memory::Room;
+use crate::message::Answer;
+use crate::peer::item_millis;
+use crate::session::{Fault, Session};
+use crate::shared::Shared;
+
+/// How long the last outcomes have to be acknowledged.
+const LAST_ACKNOWLEDGEMENTS: Duration = Duration::from_secs(2);
+
+/// What became of the requests of a broker that stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Accepted requests that were failed with code `broker_stopped`, because they had no outcome when the time to
+    /// drain was over.
+    pub failed: usize,
+    /// Outcomes that nobody had acknowledged when the broker ended.
+    pub unacknowledged: usize,
+}
+
+/// Whether the broker is stopping.
+#[derive(Debug, Default)]
+pub(crate) struct Draining(Mutex<Phase>);
+
+#[derive(Debug, Default, Clone, Copy)]
+enum Phase {
+    #[default]
+    Running,
+    Draining {
+        until: Time,
+    },
+    Stopped,
+}
+
+impl Draining {
+    /// How long the broker drains yet, in milliseconds; none while it just runs.
+    pub(crate) fn remaining_ms(&self, now: Time) -> Option<u64> {
+        match *self.0.locked() {
+            Phase::Running => None,
+            Phase::Draining { until } => Some(item_millis(until.since(now))),
+            Phase::Stopped => Some(0),
+        }
+    }
+
+    fn begin(&self, until: Time) {
+        *self.0.locked() = Phase::Draining { until };
+    }
+
+    pub(crate) fn stop(&self) {
+        *self.0.locked() = Phase::Stopped;
+    }
+}
+
+/// Drains, then closes every connection.
+pub(crate) async fn run(shared: &Arc<Shared>) -> ShutdownReport {
+    announce(shared);
+    let timeout = shared.limits.drain_timeout;
+    let all_done = shared.changes.until(|| (sum(shared) == Left::default()).then_some(()));
+    let _ = tokio::time::timeout(timeout, all_done).await;
+
+    let failed = sum(shared).open;
+    if failed > 0 {
+        fail_the_rest(shared);
+    }
+    let acknowledged = shared.changes.until(|| (sum(shared).outcomes == 0).then_some(()));
+    if tokio::time::timeout(LAST_ACKNOWLEDGEMENTS, acknowledged).await.is_err() {
+        tracing::debug!("some outcomes were not acknowledged");
+    }
+    let unacknowledged = sum(shared).outcomes;
+    say_the_end(shared).await;
+    ShutdownReport { failed, unacknowledged }
+}
+
+/// Services first: they hear of it before requesters are refused.
+fn announce(shared: &Arc<Shared>) {
+    let mut batch = Batch::new(shared);
+    let timeout = shared.limits.drain_timeout;
+    let drain = Drain { remaining_ms: item_millis(timeout) };
+    let (services, others): (Vec<_>, Vec<_>) =
+        shared.connections.all().into_iter().partition(|session| session.serves());
+    shared.draining.begin(batch.now + timeout);
+    for session in services.iter().chain(&others) {
+        session.announce(drain.clone(), &mut batch);
+    }
+    batch.finish();
+}
+
+fn fail_the_rest(shared: &Arc<Shared>) {
+    let mut batch = Batch::new(shared);
+    let problem = Problem::new("broker_stopped", "the broker stopped before the request had an outcome");
+    let answer = Answer::problem(problem, None, Bytes::new(), Room::nothing());
+    for channel in shared.channels.all() {
+        channel.run(Command::Stop { answer: Arc::clone(&answer) }, &mut batch);
+    }
+    batch.finish();
+}
+
+/// Tells every connection that the broker stops, and waits until they have been told.
+async fn say_the_end(shared: &Arc<Shared>) {
+    let mut batch = Batch::new(shared);
+    shared.draining.stop();
+    shared.stop_listening.cancel();
+    for session in shared.connections.all() {
+        Session::report(&session, Fault::closing(ErrorCode::Stopping, "the broker stops now"), &mut batch);
+    }
+    batch.finish();
+    shared.tasks.close();
+    let _ = tokio::time::timeout(LAST_ACKNOWLEDGEMENTS, shared.tasks.wait()).await;
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Left {
+    /// Requests without an outcome.
+    open: usize,
+    /// Outcomes that are not acknowledged.
+    outcomes: usize,
+}
+
+fn sum(shared: &Shared) -> Left {
+    let mut left = Left::default();
+    for channel in shared.channels.all() {
+        let Figures { waiting, in_flight, retained, .. } = channel.figures();
+        left.open += waiting + in_flight;
+        left.outcomes += retained;
+    }
+    left
+}

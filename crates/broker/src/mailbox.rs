@@ -1,0 +1,270 @@
+//! Mailboxes: where outcomes wait for their requester, and how they get to who reads them.
+//!
+//! A mailbox lists outcomes and never holds one; they stay in their channels. So offering one takes two steps: the
+//! mailbox says which is next for whom, then the channel puts it before the reader. [`MailboxHandle::pull`] does both,
+//! one puller at a time, with no more than one lock held across them.
+
+mod mailboxes;
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use roundtrip_core::{Mailbox, Notice, Opened, PeerId, ReaderId};
+use roundtrip_protocol::{
+    CaughtUp, ChannelName, MailboxEnd, MailboxNumber, MailboxOpened, OpenMode, Opening, RequestId, RequesterName,
+};
+
+pub(crate) use self::mailboxes::Mailboxes;
+use crate::batch::Batch;
+use crate::channel::ChannelEntry;
+use crate::lock::Lock;
+use crate::memory::Room;
+use crate::message::Request;
+use crate::peer::Peer;
+
+/// What a mailbox takes of memory beside what waits in it, in bytes.
+pub(crate) const MAILBOX_OVERHEAD: usize = 1024;
+
+/// Whose mailbox, on which reply channel.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Address {
+    pub(crate) reply_channel: ChannelName,
+    pub(crate) requester: RequesterName,
+}
+
+/// Where an outcome stays.
+#[derive(Clone)]
+pub(crate) struct Posted {
+    channel: Weak<ChannelEntry>,
+    serial: u64,
+    id: RequestId,
+}
+
+impl Posted {
+    pub(crate) fn new(channel: &Arc<ChannelEntry>, id: RequestId) -> Self {
+        Self { channel: Arc::downgrade(channel), serial: channel.serial, id }
+    }
+}
+
+impl PartialEq for Posted {
+    fn eq(&self, other: &Self) -> bool {
+        (self.serial, self.id) == (other.serial, other.id)
+    }
+}
+
+impl Eq for Posted {}
+
+impl Hash for Posted {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.serial.hash(hasher);
+        self.id.hash(hasher);
+    }
+}
+
+/// A mailbox.
+pub(crate) struct MailboxEntry {
+    serial: u64,
+    address: Address,
+    capacity: usize,
+    /// Places that requests have taken.
+    places: AtomicUsize,
+    /// How many handles there are: without any, the mailbox is forgotten.
+    handles: AtomicUsize,
+    home: Weak<Mailboxes>,
+    state: Mutex<Guarded>,
+    _room: Room,
+}
+
+struct Guarded {
+    mailbox: Mailbox<Posted, Peer>,
+    /// Somebody is going to pull.
+    is_noted: bool,
+    /// Somebody pulls.
+    is_pulled: bool,
+}
+
+/// A use of a mailbox: by a request that has a place in it, by a reader, by a session that knows it.
+pub(crate) struct MailboxHandle(Arc<MailboxEntry>);
+
+impl MailboxHandle {
+    pub(crate) fn serial(&self) -> u64 {
+        self.0.serial
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.0.address
+    }
+
+    /// Takes a place for a request; none when the mailbox is full.
+    pub(crate) fn place(&self, request: &Arc<Request>) -> Option<Arc<Place>> {
+        let capacity = self.0.capacity;
+        let take = |taken: usize| (taken < capacity).then_some(taken + 1);
+        self.0.places.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
+        Some(Arc::new(Place { mailbox: self.clone(), request: Arc::clone(request) }))
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.0.capacity
+    }
+
+    /// Opens it for a reader, and answers. The number stands for it from here on, if it was opened.
+    pub(crate) fn open(&self, peer: &Peer, number: MailboxNumber, mode: OpenMode, window: u32, batch: &mut Batch) {
+        let mut notices = Vec::new();
+        let mut state = self.0.state.locked();
+        let opened = state.mailbox.handle_open(peer.clone(), number, mode, window, &mut notices);
+        tell(notices, batch);
+        let opening = match opened {
+            Opened::Opened => {
+                peer.open(|open| open.open_mailbox(number, self.clone()));
+                Opening::Opened
+            }
+            Opened::Held => Opening::Held,
+        };
+        peer.send(MailboxOpened { mailbox: number, opening }, batch);
+        self.note(&mut state, batch);
+    }
+
+    pub(crate) fn widen(&self, reader: ReaderId, more: u32, batch: &mut Batch) {
+        let mut state = self.0.state.locked();
+        state.mailbox.handle_window(reader, more);
+        self.note(&mut state, batch);
+    }
+
+    pub(crate) fn close(&self, reader: ReaderId, peer: &Peer, batch: &mut Batch) {
+        let mut state = self.0.state.locked();
+        state.mailbox.handle_close(reader);
+        peer.close_mailbox(reader.mailbox, MailboxEnd::Closed, batch);
+    }
+
+    pub(crate) fn forget_peer(&self, peer: PeerId) {
+        self.0.state.locked().mailbox.handle_peer_gone(peer);
+    }
+
+    /// Its unnamed requester is gone.
+    pub(crate) fn end(&self, batch: &mut Batch) {
+        let mut notices = Vec::new();
+        let mut state = self.0.state.locked();
+        state.mailbox.handle_end(&mut notices);
+        tell(notices, batch);
+    }
+
+    pub(crate) fn post(&self, posted: Posted, batch: &mut Batch) {
+        let mut state = self.0.state.locked();
+        state.mailbox.handle_post(posted);
+        self.note(&mut state, batch);
+    }
+
+    pub(crate) fn unpost(&self, posted: &Posted) {
+        self.0.state.locked().mailbox.handle_unpost(posted);
+    }
+
+    pub(crate) fn repost(&self, peer: PeerId, posted: &Posted, batch: &mut Batch) {
+        let mut state = self.0.state.locked();
+        state.mailbox.handle_repost(peer, posted);
+        self.note(&mut state, batch);
+    }
+
+    /// A reader was not sent what it was offered last.
+    pub(crate) fn skip(&self, reader: ReaderId) {
+        self.0.state.locked().mailbox.handle_skipped(reader);
+    }
+
+    /// A reader's outbox fell under its mark.
+    pub(crate) fn resume(&self, batch: &mut Batch) {
+        self.note(&mut self.0.state.locked(), batch);
+    }
+
+    /// Offers what waits to whoever reads, until nobody takes more. No lock is held when it is called.
+    pub(crate) fn pull(&self, batch: &mut Batch) {
+        {
+            let mut state = self.0.state.locked();
+            if state.is_pulled {
+                // Left noted: who pulls looks again before it ends.
+                return;
+            }
+            state.is_pulled = true;
+        }
+        loop {
+            let mut notices = Vec::new();
+            let mut state = self.0.state.locked();
+            state.is_noted = false;
+            let offer = state.mailbox.poll_offer(&mut notices);
+            tell(notices, batch);
+            let Some((peer, number, posted)) = offer else {
+                state.is_pulled = false;
+                return;
+            };
+            drop(state);
+            let reader = ReaderId { peer: roundtrip_core::Peer::id(&peer), mailbox: number };
+            match posted.channel.upgrade() {
+                Some(channel) => channel.reply(posted.id, &peer, reader, self, batch),
+                None => self.skip(reader),
+            }
+        }
+    }
+
+    fn note(&self, state: &mut Guarded, batch: &mut Batch) {
+        if !std::mem::replace(&mut state.is_noted, true) {
+            batch.pull_later(self.clone());
+        }
+    }
+}
+
+/// Sends notices in the order in which the mailbox gave them, under its lock.
+fn tell(notices: Vec<(Peer, MailboxNumber, Notice)>, batch: &mut Batch) {
+    for (peer, number, notice) in notices {
+        match notice {
+            Notice::Taken => peer.close_mailbox(number, MailboxEnd::Taken, batch),
+            Notice::Ended => peer.close_mailbox(number, MailboxEnd::Ended, batch),
+            Notice::CaughtUp => peer.send(CaughtUp { mailbox: number }, batch),
+        }
+    }
+}
+
+impl Clone for MailboxHandle {
+    fn clone(&self) -> Self {
+        self.0.handles.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for MailboxHandle {
+    fn drop(&mut self) {
+        if self.0.handles.fetch_sub(1, Ordering::AcqRel) == 1
+            && let Some(home) = self.0.home.upgrade()
+        {
+            home.forget(&self.0);
+        }
+    }
+}
+
+impl fmt::Debug for MailboxHandle {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0.address, out)
+    }
+}
+
+/// The place of one request in a mailbox, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    mailbox: MailboxHandle,
+    request: Arc<Request>,
+}
+
+impl Place {
+    pub(crate) fn mailbox(&self) -> &MailboxHandle {
+        &self.mailbox
+    }
+
+    pub(crate) fn request(&self) -> &Request {
+        &self.request
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.mailbox.0.places.fetch_sub(1, Ordering::Relaxed);
+    }
+}

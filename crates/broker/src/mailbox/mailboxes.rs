@@ -1,0 +1,78 @@
+//! All mailboxes by address. One that nobody uses is forgotten.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use dashmap::DashMap;
+use roundtrip_core::Mailbox;
+use roundtrip_protocol::{Refusal, RefusalCode};
+
+use super::{Address, Guarded, MAILBOX_OVERHEAD, MailboxEntry, MailboxHandle};
+use crate::memory::Memory;
+
+/// The mailboxes of a broker. The map is a leaf among the locks: it calls nobody.
+pub(crate) struct Mailboxes {
+    map: DashMap<Address, Arc<MailboxEntry>>,
+    next: AtomicU64,
+    most: usize,
+    capacity: usize,
+    memory: Arc<Memory>,
+    me: Weak<Self>,
+}
+
+impl Mailboxes {
+    pub(crate) fn new(most: usize, capacity: usize, memory: &Arc<Memory>) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            map: DashMap::new(),
+            next: AtomicU64::new(1),
+            most,
+            capacity,
+            memory: Arc::clone(memory),
+            me: Weak::clone(me),
+        })
+    }
+
+    /// The mailbox at this address, made if there is none.
+    pub(crate) fn mailbox(&self, address: &Address) -> Result<MailboxHandle, Refusal> {
+        if let Some(entry) = self.map.get(address) {
+            return Ok(handle(&entry));
+        }
+        let full = |what: String| Refusal::passing(RefusalCode::BrokerFull, what, 1_000);
+        if self.map.len() >= self.most {
+            return Err(full(format!("the broker has its {} mailboxes: try again when some are empty", self.most)));
+        }
+        let Some(room) = self.memory.room_for_submission(MAILBOX_OVERHEAD) else {
+            return Err(full("the broker has no memory for another mailbox now".to_owned()));
+        };
+        let entry = self.map.entry(address.clone()).or_insert_with(|| {
+            Arc::new(MailboxEntry {
+                serial: self.next.fetch_add(1, Ordering::Relaxed),
+                address: address.clone(),
+                capacity: self.capacity,
+                places: AtomicUsize::new(0),
+                handles: AtomicUsize::new(0),
+                home: Weak::clone(&self.me),
+                state: Mutex::new(Guarded { mailbox: Mailbox::new(), is_noted: false, is_pulled: false }),
+                _room: room,
+            })
+        });
+        Ok(handle(&entry))
+    }
+
+    /// Its unnamed requester is gone: the next one at this address gets a mailbox of its own.
+    pub(crate) fn remove(&self, mailbox: &MailboxHandle) {
+        self.map.remove_if(mailbox.address(), |_, entry| entry.serial == mailbox.serial());
+    }
+
+    pub(super) fn forget(&self, unused: &MailboxEntry) {
+        self.map.remove_if(&unused.address, |_, entry| {
+            entry.serial == unused.serial && entry.handles.load(Ordering::Acquire) == 0
+        });
+    }
+}
+
+/// Made while the map is held, so that the mailbox is not forgotten meanwhile.
+fn handle(entry: &Arc<MailboxEntry>) -> MailboxHandle {
+    entry.handles.fetch_add(1, Ordering::Relaxed);
+    MailboxHandle(Arc::clone(entry))
+}

@@ -1,0 +1,124 @@
+//! Kept messages: what a service is handed and what a requester is told, each with its share of the memory.
+//!
+//! They hold patients' data: `Debug` tells only sizes.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use roundtrip_core::{Ending, Outcome};
+use roundtrip_protocol::{Label, Problem};
+
+use crate::handles::BrokerHandles;
+use crate::lock::Lock;
+use crate::memory::Room;
+
+/// What a kept request takes beside its texts and payload, in bytes: its entries in the channel's maps, its place in
+/// the mailbox, its ticket on the connection.
+pub(crate) const REQUEST_OVERHEAD: usize = 1024;
+
+/// A payload that owns its memory, and that memory's share.
+pub(crate) struct Payload {
+    bytes: Bytes,
+    _room: Room,
+}
+
+impl Payload {
+    pub(crate) fn new(bytes: Bytes, room: Room) -> Option<Arc<Self>> {
+        (!bytes.is_empty()).then(|| Arc::new(Self { bytes, _room: room }))
+    }
+}
+
+/// A request's message.
+pub(crate) struct Request {
+    pub(crate) operation: String,
+    pub(crate) label: Label,
+    payload: Mutex<Option<Arc<Payload>>>,
+    /// For everything but the payload, and for the reply.
+    _room: Room,
+}
+
+impl Request {
+    pub(crate) fn new(operation: String, label: Label, payload: Bytes, mut room: Room) -> Arc<Self> {
+        let payload_room = room.split(payload.len());
+        let payload = Mutex::new(Payload::new(payload, payload_room));
+        Arc::new(Self { operation, label, payload, _room: room })
+    }
+
+    pub(crate) fn payload(&self) -> Option<Arc<Payload>> {
+        self.payload.locked().clone()
+    }
+
+    /// The request has its outcome: its payload is delivered no more.
+    pub(crate) fn forget_payload(&self) {
+        let payload = self.payload.locked().take();
+        drop(payload);
+    }
+}
+
+impl Payload {
+    pub(crate) const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Request").field("label_bytes", &self.label.bytes()).finish_non_exhaustive()
+    }
+}
+
+/// What a service, or the broker, ended a delivery with.
+pub(crate) struct Answer {
+    words: Words,
+    pub(crate) payload: Bytes,
+    /// For what is over the room that was set aside with the request.
+    _room: Room,
+}
+
+enum Words {
+    Reply(Label),
+    Problem { problem: Problem, content_type: Option<String> },
+}
+
+impl Answer {
+    pub(crate) fn reply(label: Label, payload: Bytes, room: Room) -> Arc<Self> {
+        Arc::new(Self { words: Words::Reply(label), payload, _room: room })
+    }
+
+    pub(crate) fn problem(problem: Problem, content_type: Option<String>, payload: Bytes, room: Room) -> Arc<Self> {
+        Arc::new(Self { words: Words::Problem { problem, content_type }, payload, _room: room })
+    }
+
+    fn said(&self) -> Problem {
+        match &self.words {
+            Words::Problem { problem, .. } => problem.clone(),
+            Words::Reply(_) => Problem::new("none", ""),
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Answer").field("payload_len", &self.payload.len()).finish_non_exhaustive()
+    }
+}
+
+/// An outcome as it travels: how it ended, and the answer whose payload belongs to it.
+pub(crate) fn travelling(outcome: &Outcome<BrokerHandles>) -> (roundtrip_protocol::Ending, Option<&Arc<Answer>>) {
+    use roundtrip_protocol::Ending as Wire;
+    match &outcome.ending {
+        Ending::Replied(answer) | Ending::Failed(answer) => {
+            let ending = match &answer.words {
+                Words::Reply(label) => Wire::Replied(label.clone()),
+                Words::Problem { problem, content_type } => {
+                    Wire::Failed { problem: problem.clone(), content_type: content_type.clone() }
+                }
+            };
+            (ending, Some(answer))
+        }
+        Ending::Dead { reason, last } => {
+            (Wire::Dead { reason: *reason, last: last.as_ref().map(|answer| answer.said()) }, None)
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! A connection as channels and mailboxes see it: its outbox, and the numbers of it that others may close.
+//!
+//! The outbox is bounded by bytes: over its mark nothing is offered to the connection, and its session reads nothing
+//! more. Nothing waits for it. Frames leave it in the order in which they were put in; only of a ticket's progress
+//! the latest alone waits.
+
+mod item;
+mod open;
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use roundtrip_core::{PeerId, Tell, Time};
+use roundtrip_protocol::{Accepted, Frame, MailboxEnd, MailboxNumber, Progress, RefusalCode, TicketNumber};
+use roundtrip_transport::Heard;
+
+pub(crate) use self::item::{Item, Lending, millis as item_millis};
+pub(crate) use self::open::{Asked, InUse, Open, Ticket};
+use crate::batch::Batch;
+use crate::clock::Clock;
+use crate::handles::BrokerHandles;
+use crate::lock::Lock;
+use crate::memory::Room;
+
+/// From how many waiting bytes on nothing more is offered to a connection.
+pub(crate) const MARK: usize = 256 * 1024;
+
+/// How much of the outbox the room of an idle connection covers, in bytes.
+const COVERED: usize = 4 * 1024;
+
+/// In which steps the outbox's room is counted, in bytes.
+const STEP: usize = 4 * 1024;
+
+/// How a connection shows that it lives.
+#[derive(Debug)]
+pub(crate) enum Life {
+    /// It lives until it is gone: both ends are in one process.
+    UntilGone,
+    /// By the bytes that arrive.
+    Heard { heard: Arc<Heard>, clock: Clock },
+}
+
+/// A connection. Clones are the same connection.
+#[derive(Clone)]
+pub(crate) struct Peer(Arc<Inner>);
+
+struct Inner {
+    id: PeerId,
+    life: Life,
+    /// Nothing is read from it now, so that its silence means nothing.
+    is_unread: AtomicBool,
+    /// How many bytes wait; written under the lock of `outbox`.
+    weight: AtomicUsize,
+    touched: AtomicBool,
+    outbox: Mutex<Outbox>,
+}
+
+struct Outbox {
+    items: VecDeque<Item>,
+    /// The latest progress of each ticket that has one waiting.
+    progress: HashMap<TicketNumber, Progress>,
+    /// The bytes of texts that items own.
+    texts: usize,
+    open: Open,
+    state: State,
+    was_over_mark: bool,
+    receiver: Option<Waker>,
+    sender: Option<Waker>,
+    room: Room,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// What is in the outbox is sent, and nothing more is put in.
+    Closing,
+    /// Nothing is sent any more.
+    Closed,
+}
+
+/// What came of taking frames from an outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Some frames.
+    Some {
+        /// The outbox was over its mark and is not any more.
+        fell_under_mark: bool,
+    },
+    /// There will be none any more.
+    End,
+}
+
+impl Peer {
+    pub(crate) fn new(id: PeerId, life: Life, room: Room, max_open: usize) -> Self {
+        Self(Arc::new(Inner {
+            id,
+            life,
+            is_unread: AtomicBool::new(false),
+            weight: AtomicUsize::new(0),
+            touched: AtomicBool::new(false),
+            outbox: Mutex::new(Outbox {
+                items: VecDeque::new(),
+                progress: HashMap::new(),
+                texts: 0,
+                open: Open::new(max_open),
+                state: State::Open,
+                was_over_mark: false,
+                receiver: None,
+                sender: None,
+                room,
+            }),
+        }))
+    }
+
+    /// Puts a frame before the connection.
+    pub(crate) fn send(&self, frame: impl Into<Frame>, batch: &mut Batch) {
+        self.put(Item::Ready(frame.into()), batch);
+    }
+
+    /// Puts what a channel tells before the connection.
+    pub(crate) fn tell(&self, tell: Tell<BrokerHandles>, batch: &mut Batch) {
+        let mut outbox = self.0.outbox.locked();
+        let Some(item) = outbox.item_of(tell) else { return };
+        self.push(&mut outbox, item);
+        drop(outbox);
+        batch.touch(self);
+    }
+
+    /// Puts a reply before the connection, unless the mailbox is not open under this number any more.
+    pub(crate) fn reply(&self, number: MailboxNumber, mailbox: u64, item: Item, batch: &mut Batch) {
+        let mut outbox = self.0.outbox.locked();
+        if outbox.open.mailbox(number).is_some_and(|open| open.serial() == mailbox) {
+            self.push(&mut outbox, item);
+            drop(outbox);
+            batch.touch(self);
+        }
+    }
+
+    /// Tells that a mailbox is not open any more. Its number stands for nothing from here on.
+    pub(crate) fn close_mailbox(&self, number: MailboxNumber, reason: MailboxEnd, batch: &mut Batch) {
+        let mut outbox = self.0.outbox.locked();
+        let closed = outbox.open.close_mailbox(number);
+        if closed.is_some() {
+            let frame = roundtrip_protocol::MailboxClosed { mailbox: number, reason };
+            self.push(&mut outbox, Item::Ready(frame.into()));
+        }
+        drop(outbox);
+        // The handle may be the last of its mailbox, which is forgotten then: not under this lock.
+        drop(closed);
+        batch.touch(self);
+    }
+
+    /// Looks into the numbers that stand for tickets and mailboxes.
+    pub(crate) fn open<T>(&self, look: impl FnOnce(&mut Open) -> T) -> T {
+        let mut outbox = self.0.outbox.locked();
+        let found = look(&mut outbox.open);
+        outbox.count_room();
+        found
+    }
+
+    /// Stops following under this number.
+    pub(crate) fn close_ticket(&self, number: TicketNumber) -> Option<Ticket> {
+        let mut outbox = self.0.outbox.locked();
+        outbox.progress.remove(&number);
+        outbox.open.close_ticket(number)
+    }
+
+    /// Takes waiting frames: all, or what makes up about `at_most` bytes.
+    pub(crate) fn poll_take(
+        &self,
+        context: &Context<'_>,
+        at_most: usize,
+        lending: Lending,
+        frames: &mut VecDeque<Frame>,
+    ) -> Poll<Taken> {
+        let mut outbox = self.0.outbox.locked();
+        if outbox.state == State::Closed {
+            return Poll::Ready(Taken::End);
+        }
+        let before = frames.len();
+        let mut taken = 0;
+        while taken < at_most
+            && let Some(item) = outbox.items.pop_front()
+        {
+            let weight = item.weight();
+            self.0.weight.fetch_sub(weight, Ordering::Relaxed);
+            outbox.texts -= item.texts();
+            let progress = if let Item::Progress(ticket) = &item { outbox.progress.remove(ticket) } else { None };
+            if let Some(frame) = item.into_frame(progress, lending) {
+                frames.push_back(frame);
+                taken += weight;
+            }
+        }
+        outbox.count_room();
+        let fell_under_mark = outbox.was_over_mark && self.is_under_mark();
+        outbox.was_over_mark &= !fell_under_mark;
+        if frames.len() == before && !fell_under_mark {
+            if outbox.state == State::Closing {
+                return Poll::Ready(Taken::End);
+            }
+            outbox.receiver = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        let sender = if fell_under_mark { outbox.sender.take() } else { None };
+        drop(outbox);
+        if let Some(sender) = sender {
+            sender.wake();
+        }
+        Poll::Ready(Taken::Some { fell_under_mark })
+    }
+
+    /// Ready when the outbox is under its mark, so that frames from the connection may be handled; or over for good.
+    pub(crate) fn poll_under_mark(&self, context: &Context<'_>) -> Poll<()> {
+        if self.is_under_mark() {
+            return Poll::Ready(());
+        }
+        let mut outbox = self.0.outbox.locked();
+        if self.is_under_mark() || outbox.state != State::Open {
+            return Poll::Ready(());
+        }
+        outbox.sender = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    pub(crate) fn is_under_mark(&self) -> bool {
+        self.0.weight.load(Ordering::Relaxed) < MARK
+    }
+
+    /// While nothing is read from the connection, its leases do not run out.
+    pub(crate) fn set_unread(&self, is_unread: bool) {
+        if self.0.is_unread.swap(is_unread, Ordering::Relaxed)
+            && !is_unread
+            && let Life::Heard { heard, .. } = &self.0.life
+        {
+            heard.stamp(tokio::time::Instant::now());
+        }
+    }
+
+    /// What waits is sent, and nothing more is put in. No number stands for anything any more.
+    pub(crate) fn close(&self, batch: &mut Batch) {
+        self.leave(State::Closing, batch);
+    }
+
+    /// Nothing is sent any more.
+    pub(crate) fn close_at_once(&self, batch: &mut Batch) {
+        self.leave(State::Closed, batch);
+    }
+
+    fn leave(&self, state: State, batch: &mut Batch) {
+        let mut outbox = self.0.outbox.locked();
+        if outbox.state != State::Closed {
+            outbox.state = state;
+        }
+        let open = outbox.open.clear();
+        let mut items = VecDeque::new();
+        if state == State::Closed {
+            items = std::mem::take(&mut outbox.items);
+            outbox.progress = HashMap::new();
+            outbox.texts = 0;
+            self.0.weight.store(0, Ordering::Relaxed);
+        }
+        outbox.count_room();
+        let sender = outbox.sender.take();
+        drop(outbox);
+        drop((open, items));
+        if let Some(sender) = sender {
+            sender.wake();
+        }
+        batch.touch(self);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.0.outbox.locked().state != State::Open
+    }
+
+    /// Whether the caller is the one to wake it.
+    pub(crate) fn begin_touched(&self) -> bool {
+        !self.0.touched.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn wake_receiver(&self) {
+        self.0.touched.store(false, Ordering::Release);
+        let receiver = self.0.outbox.locked().receiver.take();
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+    }
+
+    fn put(&self, item: Item, batch: &mut Batch) {
+        let mut outbox = self.0.outbox.locked();
+        self.push(&mut outbox, item);
+        drop(outbox);
+        batch.touch(self);
+    }
+
+    fn push(&self, outbox: &mut Outbox, item: Item) {
+        if outbox.state != State::Open {
+            return;
+        }
+        let before = self.0.weight.fetch_add(item.weight(), Ordering::Relaxed);
+        outbox.was_over_mark |= before + item.weight() >= MARK;
+        outbox.texts += item.texts();
+        outbox.items.push_back(item);
+        outbox.count_room();
+    }
+}
+
+impl Outbox {
+    /// What is sent for what a channel tells: none where the number was closed meanwhile.
+    fn item_of(&mut self, tell: Tell<BrokerHandles>) -> Option<Item> {
+        match tell {
+            Tell::Refused { ticket, refusal } => {
+                let asked = self.open.close_ticket(ticket)?.asked;
+                let refusal = match asked {
+                    Asked::UnlessKnown(instead) if refusal.code == RefusalCode::UnknownTicket => *instead,
+                    _ => refusal,
+                };
+                Some(Item::ready(roundtrip_protocol::Refused { ticket, refusal }))
+            }
+            Tell::State { ticket, state, services, progress } => match self.open.ticket(ticket)?.asked {
+                Asked::UnlessKnown(_) => Some(Item::ready(Accepted { ticket, services })),
+                Asked::Plainly => Some(Item::ready(roundtrip_protocol::State { ticket, state, services, progress })),
+            },
+            Tell::Accepted { ticket, services } => Some(Item::ready(Accepted { ticket, services })),
+            Tell::Outcome { ticket, outcome } => {
+                self.open.ticket(ticket)?;
+                self.progress.remove(&ticket);
+                Some(Item::Outcome { ticket, outcome })
+            }
+            Tell::Progress { ticket, progress } => {
+                self.open.ticket(ticket)?;
+                match self.progress.insert(ticket, progress) {
+                    Some(_earlier) => None,
+                    None => Some(Item::Progress(ticket)),
+                }
+            }
+            Tell::Acknowledged { call, result } => Some(Item::ready(roundtrip_protocol::Acknowledged { call, result })),
+            Tell::Delivery { service, token, attempt, lease, requester, request } => {
+                let payload = request.payload();
+                Some(Item::Delivery { service, token, attempt, lease, requester, request, payload })
+            }
+            Tell::Answered { call, answer } => Some(Item::ready(roundtrip_protocol::Answered { call, answer })),
+            Tell::Stop { service, token, reason } => {
+                Some(Item::ready(roundtrip_protocol::Stop { service, token, reason }))
+            }
+        }
+    }
+
+    /// Counts what the outbox has allocated, and gives memory back that an empty one does not need.
+    fn count_room(&mut self) {
+        const SLOT: usize = size_of::<Item>();
+        const KEPT: usize = 16;
+        if self.items.is_empty() && self.items.capacity() > KEPT {
+            self.items = VecDeque::new();
+        }
+        if self.progress.is_empty() && self.progress.capacity() > 0 {
+            self.progress = HashMap::new();
+        }
+        let progress = self.progress.capacity() * crate::session::PROGRESS_LIMIT;
+        let needed = self.items.capacity() * SLOT + self.texts + progress + self.open.allocated();
+        let room = needed.saturating_sub(COVERED).next_multiple_of(STEP);
+        if room != self.room.bytes() {
+            self.room.resize(room);
+        }
+    }
+}
+
+impl roundtrip_core::Peer for Peer {
+    fn id(&self) -> PeerId {
+        self.0.id
+    }
+
+    fn last_heard(&self) -> Time {
+        match &self.0.life {
+            Life::UntilGone => Time::NEVER,
+            Life::Heard { clock, .. } if self.0.is_unread.load(Ordering::Relaxed) => clock.now(),
+            Life::Heard { heard, clock } => clock.time(heard.last()),
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.is_under_mark()
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Peer({})", self.0.id.0)
+    }
+}

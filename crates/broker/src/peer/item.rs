@@ -1,0 +1,157 @@
+//! What waits in an outbox. It becomes a frame when it leaves, so that texts and payloads stay where they are kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roundtrip_core::Outcome;
+use roundtrip_protocol::{
+    ChannelName, Frame, Header, MailboxNumber, Progress, ProgressUpdate, RequestId, RequesterName, ServiceNumber,
+    TicketNumber, Token,
+};
+
+use crate::handles::BrokerHandles;
+use crate::message::{Answer, Payload, Request, travelling};
+
+/// About how many bytes a frame has beside its texts and its payload.
+const FRAME: usize = 96;
+
+/// Something that waits to be sent.
+pub(crate) enum Item {
+    /// A frame.
+    Ready(Frame),
+    /// A request, handed over.
+    Delivery {
+        service: ServiceNumber,
+        token: Token,
+        attempt: u32,
+        lease: Duration,
+        requester: RequesterName,
+        request: Arc<Request>,
+        /// Held here too: the request lets go of it when it has its outcome.
+        payload: Option<Arc<Payload>>,
+    },
+    /// The outcome of a followed request.
+    Outcome { ticket: TicketNumber, outcome: Outcome<BrokerHandles> },
+    /// An outcome in a mailbox.
+    Reply {
+        mailbox: MailboxNumber,
+        channel: ChannelName,
+        id: RequestId,
+        request: Arc<Request>,
+        outcome: Outcome<BrokerHandles>,
+    },
+    /// The latest progress of a ticket, whatever it is by then.
+    Progress(TicketNumber),
+}
+
+/// What goes along with the payload of a frame that leaves the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lending {
+    /// Its room: it is still in the broker's memory until it is written.
+    WithRoom,
+    /// Nothing: it is the receiver's from here on.
+    BytesAlone,
+}
+
+impl Item {
+    pub(crate) fn ready(header: impl Into<Header>) -> Self {
+        Self::Ready(header.into().into())
+    }
+
+    /// About how many bytes it is on the way. It is the same as long as the item waits.
+    pub(crate) fn weight(&self) -> usize {
+        FRAME
+            + match self {
+                Self::Ready(_) => self.texts(),
+                Self::Delivery { payload, request, .. } => {
+                    payload.as_ref().map_or(0, |payload| payload.bytes().len()) + request.label.bytes()
+                }
+                Self::Outcome { outcome, .. } | Self::Reply { outcome, .. } => answer_weight(outcome),
+                Self::Progress(_) => 0,
+            }
+    }
+
+    /// How many bytes of texts it owns itself.
+    pub(crate) fn texts(&self) -> usize {
+        match self {
+            Self::Ready(frame) => match &frame.header {
+                Header::Error(error) => error.message.len(),
+                Header::Refused(refused) => refused.refusal.message.len(),
+                Header::State(state) => state.progress.as_ref().map_or(0, |at| at.stage.len() + at.note.len()),
+                Header::Channels(part) => part.channels.len() * size_of::<roundtrip_protocol::ChannelFigures>(),
+                Header::Bound(bound) => bound.refusal.as_ref().map_or(0, |refusal| refusal.message.len()),
+                _ => 0,
+            },
+            _ => 0,
+        }
+    }
+
+    /// The frame. None for a progress that something later made void.
+    pub(crate) fn into_frame(self, latest: Option<Progress>, lending: Lending) -> Option<Frame> {
+        Some(match self {
+            Self::Ready(frame) => frame,
+            Self::Delivery { service, token, attempt, lease, requester, request, payload } => {
+                let header = roundtrip_protocol::Delivery {
+                    service,
+                    token,
+                    attempt,
+                    lease_ms: millis(lease),
+                    requester,
+                    operation: request.operation.clone(),
+                    label: request.label.clone(),
+                };
+                let payload = payload.map(|payload| lent(payload.bytes(), &payload, lending));
+                Frame::new(header, payload.unwrap_or_default())
+            }
+            Self::Outcome { ticket, outcome } => {
+                let (ending, answer) = travelling(&outcome);
+                let header = roundtrip_protocol::Outcome { ticket, attempts: outcome.attempts, ending };
+                Frame::new(header, payload_of(answer, lending))
+            }
+            Self::Reply { mailbox, channel, id, request, outcome } => {
+                let (ending, answer) = travelling(&outcome);
+                let operation = request.operation.clone();
+                let attempts = outcome.attempts;
+                let header = roundtrip_protocol::Reply { mailbox, channel, id, operation, attempts, ending };
+                Frame::new(header, payload_of(answer, lending))
+            }
+            Self::Progress(ticket) => Frame::from(ProgressUpdate { ticket, progress: latest? }),
+        })
+    }
+}
+
+fn payload_of(answer: Option<&Arc<Answer>>, lending: Lending) -> bytes::Bytes {
+    answer.map(|answer| lent(&answer.payload, answer, lending)).unwrap_or_default()
+}
+
+/// The bytes of a payload that `keeper` keeps. A small one's room is that of the buffer it is copied into.
+fn lent<T: Send + Sync + 'static>(bytes: &bytes::Bytes, keeper: &Arc<T>, lending: Lending) -> bytes::Bytes {
+    const SMALL: usize = 4 * 1024;
+    if lending == Lending::BytesAlone || bytes.len() <= SMALL {
+        return bytes.clone();
+    }
+    bytes::Bytes::from_owner(Lent { bytes: bytes.clone(), _keeper: Arc::clone(keeper) })
+}
+
+struct Lent<T> {
+    bytes: bytes::Bytes,
+    _keeper: Arc<T>,
+}
+
+impl<T> AsRef<[u8]> for Lent<T> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+fn answer_weight(outcome: &Outcome<BrokerHandles>) -> usize {
+    match &outcome.ending {
+        roundtrip_core::Ending::Replied(answer) | roundtrip_core::Ending::Failed(answer) => answer.payload.len(),
+        roundtrip_core::Ending::Dead { .. } => 0,
+    }
+}
+
+/// A length of time as frames tell it.
+pub(crate) fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,99 @@
+//! The numbers of a connection that stand for tickets and mailboxes. They lie beside the outbox because they are
+//! closed when a frame that says so is put into it, by whoever does that.
+
+use std::collections::HashMap;
+
+use roundtrip_protocol::{ChannelNumber, MailboxNumber, Refusal, RequestId, TicketNumber};
+
+use crate::mailbox::MailboxHandle;
+
+/// A followed request.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    pub(crate) channel: ChannelNumber,
+    pub(crate) id: RequestId,
+    pub(crate) asked: Asked,
+}
+
+/// What a question about a request means.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// What it says.
+    Plainly,
+    /// A submission that is refused in these words, unless the channel knows the request: then it was accepted before.
+    UnlessKnown(Box<Refusal>),
+}
+
+/// The number stands for something else already.
+#[derive(Debug)]
+pub(crate) struct InUse;
+
+/// What numbers of a connection stand for.
+pub(crate) struct Open {
+    tickets: HashMap<TicketNumber, Ticket>,
+    mailboxes: HashMap<MailboxNumber, MailboxHandle>,
+    most: usize,
+}
+
+impl Open {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { tickets: HashMap::new(), mailboxes: HashMap::new(), most }
+    }
+
+    pub(crate) fn has_room_for_ticket(&self) -> bool {
+        self.tickets.len() < self.most
+    }
+
+    pub(crate) fn has_room_for_mailbox(&self) -> bool {
+        self.mailboxes.len() < self.most
+    }
+
+    pub(crate) fn open_ticket(&mut self, number: TicketNumber, ticket: Ticket) -> Result<(), InUse> {
+        match self.tickets.entry(number) {
+            std::collections::hash_map::Entry::Occupied(_) => Err(InUse),
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(ticket);
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn ticket(&self, number: TicketNumber) -> Option<&Ticket> {
+        self.tickets.get(&number)
+    }
+
+    pub(crate) fn close_ticket(&mut self, number: TicketNumber) -> Option<Ticket> {
+        let closed = self.tickets.remove(&number);
+        if self.tickets.is_empty() && self.tickets.capacity() > 16 {
+            self.tickets = HashMap::new();
+        }
+        closed
+    }
+
+    pub(crate) fn open_mailbox(&mut self, number: MailboxNumber, mailbox: MailboxHandle) {
+        self.mailboxes.insert(number, mailbox);
+    }
+
+    pub(crate) fn mailbox(&self, number: MailboxNumber) -> Option<&MailboxHandle> {
+        self.mailboxes.get(&number)
+    }
+
+    pub(crate) fn mailboxes(&self) -> impl Iterator<Item = (MailboxNumber, &MailboxHandle)> {
+        self.mailboxes.iter().map(|(number, mailbox)| (*number, mailbox))
+    }
+
+    pub(crate) fn close_mailbox(&mut self, number: MailboxNumber) -> Option<MailboxHandle> {
+        self.mailboxes.remove(&number)
+    }
+
+    /// Empties it. What comes back is dropped when no lock is held.
+    pub(crate) fn clear(&mut self) -> (HashMap<TicketNumber, Ticket>, HashMap<MailboxNumber, MailboxHandle>) {
+        (std::mem::take(&mut self.tickets), std::mem::take(&mut self.mailboxes))
+    }
+
+    /// About how many bytes it has allocated.
+    pub(crate) fn allocated(&self) -> usize {
+        self.tickets.capacity() * size_of::<(TicketNumber, Ticket)>()
+            + self.mailboxes.capacity() * size_of::<(MailboxNumber, MailboxHandle)>()
+    }
+}

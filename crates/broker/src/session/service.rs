@@ -1,0 +1,220 @@
+//! What services ask: subscriptions, settlements, signs of life, deliveries to take back.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use roundtrip_core::{Command, Peer as _, ServiceInstance, Settling};
+use roundtrip_protocol::{
+    Answer, Answered, Credit, ErrorCode, Problem, Progress, ProgressReport, Refusal, RefusalCode, Renew, ServiceNumber,
+    Settle, Settlement, Subscribe, Subscribed, TakeBack, Unsubscribe, Unsubscribed,
+};
+
+use super::requester::{encoded_len, max_label};
+use super::{Binding, Fault, Stage, State, Subscription};
+use crate::admission::Unread;
+use crate::batch::Batch;
+use crate::handles::BrokerHandles;
+use crate::memory::Room;
+use crate::message;
+use crate::peer::item_millis;
+
+/// The longest stage of a progress, in bytes. A longer one is cut.
+const MAX_STAGE: usize = 256;
+
+/// The longest note of a progress, in bytes. A longer one is cut.
+const MAX_NOTE: usize = 1024;
+
+/// What a progress takes at most, in bytes. While a request is open, the room set aside for its reply holds it.
+pub(crate) const PROGRESS_LIMIT: usize = MAX_STAGE + MAX_NOTE;
+
+impl State {
+    pub(super) fn subscribe(&mut self, subscribe: &Subscribe, batch: &mut Batch) -> Result<(), Fault> {
+        let Subscribe { service, channel, credit, hold } = *subscribe;
+        let channel = match self.binding(channel)?.clone() {
+            Binding::Channel(channel) => channel,
+            Binding::Refused(refusal) => {
+                self.peer.send(Unsubscribed { service, refusal: Some(refusal) }, batch);
+                return Ok(());
+            }
+        };
+        match self.services.get(&service) {
+            Some(Subscription { credit: Some(_), .. }) => return Err(Fault::number_in_use("service", service)),
+            Some(known) if known.channel.serial != channel.serial => {
+                return Err(Fault::number_in_use("service of another channel", service));
+            }
+            Some(_) => {}
+            None => self.check_room(self.services.len(), "services")?,
+        }
+        let largest = channel.plan.max_payload;
+        if self.takes < largest as u64 {
+            let takes = self.takes;
+            let message = format!("payloads on this channel have up to {largest} bytes, the client takes {takes}");
+            let refusal = Some(Refusal::new(RefusalCode::Invalid, message));
+            self.peer.send(Unsubscribed { service, refusal }, batch);
+            return Ok(());
+        }
+        self.check_credit(service, credit)?;
+        let lease_ms = item_millis(channel.plan.settings.lease);
+        self.peer.send(Subscribed { service, lease_ms }, batch);
+        let subscriber = self.service_instance(service)?;
+        self.services.insert(service, Subscription { channel: channel.clone(), credit: Some(credit) });
+        channel.run(Command::Subscribe { peer: self.peer.clone(), service: subscriber, credit, hold }, batch);
+        Ok(())
+    }
+
+    /// A number that stands for nothing is no fault: the subscription may have been refused.
+    pub(super) fn credit(&mut self, credit: &Credit, batch: &mut Batch) -> Result<(), Fault> {
+        let Credit { service, credit } = *credit;
+        self.check_credit(service, credit)?;
+        if let Some(subscription) = self.services.get_mut(&service)
+            && subscription.credit.is_some()
+        {
+            subscription.credit = Some(credit);
+            subscription.channel.run(Command::Credit { peer: self.peer.id(), service, credit }, batch);
+        }
+        Ok(())
+    }
+
+    pub(super) fn unsubscribe(&mut self, unsubscribe: &Unsubscribe, batch: &mut Batch) -> Result<(), Fault> {
+        let service = unsubscribe.service;
+        if let Some(subscription) = self.services.remove(&service) {
+            subscription.channel.run(Command::Unsubscribe { peer: self.peer.id(), service }, batch);
+        }
+        self.peer.send(Unsubscribed { service, refusal: None }, batch);
+        Ok(())
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        settle: Settle,
+        payload: Result<(Bytes, Room), Unread>,
+        batch: &mut Batch,
+    ) -> Result<(), Fault> {
+        let Settle { call, channel, token, settlement } = settle;
+        let channel = match self.binding(channel)? {
+            Binding::Channel(channel) => channel,
+            Binding::Refused(_) => {
+                self.peer.send(Answered { call, answer: Answer::LeaseLost }, batch);
+                return Ok(());
+            }
+        };
+        let settlement = match payload {
+            Ok((payload, room)) => settling(settlement, payload, room),
+            Err(Unread::Answered(answer)) => Err(answer),
+            Err(Unread::Refused(_) | Unread::Unwanted) => Err(Answer::Invalid),
+        };
+        match settlement {
+            Ok(settlement) => {
+                channel.run(Command::Settle { peer: self.peer.clone(), call, token, settlement }, batch);
+            }
+            Err(answer) => self.peer.send(Answered { call, answer }, batch),
+        }
+        Ok(())
+    }
+
+    pub(super) fn renew(&mut self, renew: &Renew, batch: &mut Batch) -> Result<(), Fault> {
+        let Renew { call, channel, token } = *renew;
+        match self.binding(channel)? {
+            Binding::Channel(channel) => {
+                channel.run(Command::Renew { peer: self.peer.clone(), call, token }, batch);
+            }
+            Binding::Refused(_) => self.peer.send(Answered { call, answer: Answer::LeaseLost }, batch),
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_back(&mut self, take_back: &TakeBack, batch: &mut Batch) -> Result<(), Fault> {
+        let TakeBack { call, service, channel, token } = *take_back;
+        let channel = match self.binding(channel)?.clone() {
+            Binding::Channel(channel) => channel,
+            Binding::Refused(_) => {
+                self.peer.send(Answered { call, answer: Answer::LeaseLost }, batch);
+                return Ok(());
+            }
+        };
+        if !self.services.contains_key(&service) {
+            self.check_room(self.services.len(), "services")?;
+            self.services.insert(service, Subscription { channel: channel.clone(), credit: None });
+        }
+        let service = self.service_instance(service)?;
+        channel.run(Command::TakeBack { peer: self.peer.clone(), call, service, token }, batch);
+        Ok(())
+    }
+
+    pub(super) fn report_progress(&mut self, report: ProgressReport, batch: &mut Batch) -> Result<(), Fault> {
+        let ProgressReport { channel, token, progress } = report;
+        if let Binding::Channel(channel) = self.binding(channel)? {
+            channel.run(Command::Report { token, progress: fitted(progress) }, batch);
+        }
+        Ok(())
+    }
+
+    fn service_instance(&self, service: ServiceNumber) -> Result<ServiceInstance, Fault> {
+        match self.stage {
+            Stage::Open { instance, .. } => Ok(ServiceInstance { instance, service }),
+            Stage::Greeting | Stage::Ended => {
+                Err(Fault::closing(ErrorCode::HandshakeExpected, "a service comes after the handshake"))
+            }
+        }
+    }
+
+    /// All credit of a connection together is bounded: so many deliveries it may hold.
+    fn check_credit(&self, service: ServiceNumber, credit: u32) -> Result<(), Fault> {
+        let others = self.services.iter().filter(|(number, _)| **number != service);
+        let sum = others.map(|(_, other)| u64::from(other.credit.unwrap_or(0))).sum::<u64>() + u64::from(credit);
+        let most = self.shared.limits.open;
+        if sum <= most as u64 {
+            return Ok(());
+        }
+        let message = format!("the services of a connection hold at most {most} deliveries at once, not {sum}");
+        Err(Fault::closing(ErrorCode::TooMany, message))
+    }
+}
+
+fn settling(settlement: Settlement, payload: Bytes, room: Room) -> Result<Settling<BrokerHandles>, Answer> {
+    let problem_fits = |problem: &Problem| problem.bytes() <= max_label();
+    Ok(match settlement {
+        Settlement::Reply(label) if encoded_len(&label) <= max_label() => {
+            Settling::Reply(message::Answer::reply(label, payload, room))
+        }
+        Settlement::Fail { problem, content_type }
+            if problem.bytes() + content_type.as_ref().map_or(0, String::len) <= max_label() =>
+        {
+            Settling::Fail(message::Answer::problem(problem, content_type, payload, room))
+        }
+        Settlement::Retry { problem, retry_after_ms } if problem_fits(&problem) => Settling::Retry {
+            problem: message::Answer::problem(problem, None, Bytes::new(), room),
+            retry_after: retry_after_ms.map(Duration::from_millis),
+        },
+        Settlement::Reject(problem) if problem_fits(&problem) => {
+            Settling::Reject(message::Answer::problem(problem, None, Bytes::new(), room))
+        }
+        Settlement::Release => Settling::Release,
+        _ => return Err(Answer::Invalid),
+    })
+}
+
+/// A progress never costs more than its room: what is too long is cut, and a fraction is one.
+fn fitted(progress: Progress) -> Progress {
+    let Progress { fraction, mut stage, mut note } = progress;
+    let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
+    stage.truncate(stage.floor_char_boundary(MAX_STAGE));
+    note.truncate(note.floor_char_boundary(MAX_NOTE));
+    stage.shrink_to_fit();
+    note.shrink_to_fit();
+    Progress { fraction, stage, note }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_progress_is_cut_between_characters() {
+        let long = Progress { fraction: f32::NAN, stage: "é".repeat(200), note: "x".repeat(5000) };
+        let fitted = fitted(long);
+        assert_eq!(fitted.fraction, 0.0);
+        assert_eq!(fitted.stage, "é".repeat(128));
+        assert_eq!(fitted.note.len(), MAX_NOTE);
+    }
+}

@@ -1,0 +1,332 @@
+//! Connections over TCP: one task each, which moves bytes between the socket, the session and the outbox.
+//!
+//! All frames of a read are handled before anything is written, and what they lead to is written at once. While the
+//! outbox is over its mark nothing is read. Each of three silences ends a connection: nothing heard for three
+//! heartbeats, nothing written for 30 s although something waits, no greeting within 10 s.
+
+mod watch;
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use roundtrip_protocol::{ErrorCode, Frame, Limits, VERSION};
+use roundtrip_transport::{Arrival, Broken, Reader, WriteQueue};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tracing::Instrument;
+
+use self::watch::{Silence, Watch};
+use crate::admission::{Doorkeeper, Unread};
+use crate::batch::Batch;
+use crate::memory::Room;
+use crate::peer::{Lending, Life, Taken};
+use crate::session::{Fault, Session};
+use crate::shared::Shared;
+
+/// How many bytes wait to be written at most before the outbox is left alone.
+const QUEUED: usize = 256 * 1024;
+
+/// How long the other end has to take the last frames.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How much more is read, and thrown away, so that the last frames are not lost with it.
+const LAST_READ: usize = 1024 * 1024;
+
+/// How long to wait when the system has no more sockets to give.
+const NO_SOCKETS: Duration = Duration::from_millis(100);
+
+/// Accepts connections until the broker stops.
+pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let stopped = shared.stop_listening.clone();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stopped.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                let served = serve(stream, address, Arc::clone(&shared));
+                shared.tasks.spawn(served);
+            }
+            Err(error) => {
+                tracing::debug!(%error, "no connection was accepted");
+                tokio::time::sleep(NO_SOCKETS).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>) {
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let (read, write) = stream.into_split();
+    let reader = Reader::new(read, Doorkeeper::new(&shared), Limits::HANDSHAKE);
+    let life = Life::Heard { heard: Arc::clone(reader.heard()), clock: shared.clock };
+    let heartbeat = shared.limits.heartbeat;
+    let mut batch = Batch::new(&shared);
+    let session = Session::open(&shared, life, u32::try_from(heartbeat.as_millis()).unwrap_or(u32::MAX), &mut batch);
+    let span = tracing::debug_span!("connection", connection.id = session.id().0, peer.addr = %address);
+    let buffers = shared.memory.room_at_any_rate(0);
+    let connection = TcpSession {
+        watch: Watch::new(heartbeat),
+        batch,
+        session,
+        reader,
+        write,
+        queue: WriteQueue::new(),
+        frames: VecDeque::new(),
+        arrivals: VecDeque::new(),
+        is_greeted: false,
+        buffers,
+    };
+    async {
+        tracing::debug!("connection accepted");
+        let stopped = shared.stopped.clone();
+        let mut connection = connection;
+        // Dropped where the broker stops at once: the connection ends there.
+        tokio::select! {
+            biased;
+            () = stopped.cancelled() => {}
+            () = connection.run() => {}
+        }
+        drop(connection);
+        tracing::debug!("connection ended");
+    }
+    .instrument(span)
+    .await;
+}
+
+struct TcpSession {
+    session: Arc<Session>,
+    reader: Reader<OwnedReadHalf, Doorkeeper>,
+    write: OwnedWriteHalf,
+    queue: WriteQueue,
+    frames: VecDeque<Frame>,
+    /// Frames of the last read that were not handled yet.
+    arrivals: VecDeque<Arrival<Room, Unread>>,
+    batch: Batch,
+    watch: Watch,
+    is_greeted: bool,
+    /// For the buffers beyond those of an idle connection.
+    buffers: Room,
+}
+
+/// What there is to do.
+enum Turn {
+    /// Frames are there to be handled.
+    Handle,
+    /// The outbox fell under its mark.
+    Resume,
+    /// The stream ended, or does not carry frames.
+    Broken(Broken),
+    /// Time to look at the silences.
+    Watch,
+    /// All was written, and nothing more comes.
+    Over,
+}
+
+impl TcpSession {
+    async fn run(&mut self) {
+        loop {
+            let turn = poll_fn(|context| self.poll_turn(context)).await;
+            self.batch.set_time();
+            match turn {
+                Turn::Handle => {
+                    let had_several = self.handle();
+                    self.batch.pull();
+                    if had_several {
+                        // Others that were woken by the same events get to fill the same writes.
+                        tokio::task::yield_now().await;
+                    }
+                    self.batch.wake();
+                }
+                Turn::Resume => {
+                    self.session.resume(&mut self.batch);
+                    self.batch.finish();
+                }
+                Turn::Broken(Broken::Protocol(error)) => {
+                    self.session.report(Fault::from(&error), &mut self.batch);
+                    self.batch.finish();
+                }
+                Turn::Broken(error) => {
+                    tracing::debug!(%error, "connection broke");
+                    return;
+                }
+                Turn::Watch => {
+                    if !self.look_at_silences() {
+                        return;
+                    }
+                    self.batch.finish();
+                }
+                Turn::Over => return self.end_politely().await,
+            }
+            self.count_buffers();
+            if self.session.peer.is_closing() {
+                self.arrivals.clear();
+                return self.send_last_words().await;
+            }
+        }
+    }
+
+    /// Writes what waits, reads if there is room for what that leads to, and says what there is to do.
+    fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<Turn> {
+        if let Poll::Ready(turn) = self.poll_write(context) {
+            return Poll::Ready(turn);
+        }
+        let has_room = self.session.peer.poll_under_mark(context).is_ready();
+        self.session.peer.set_unread(!has_room);
+        if has_room {
+            if !self.arrivals.is_empty() {
+                return Poll::Ready(Turn::Handle);
+            }
+            let read = pin!(self.reader.next_batch(&mut self.arrivals)).poll(context);
+            match read {
+                Poll::Ready(Ok(())) => return Poll::Ready(Turn::Handle),
+                Poll::Ready(Err(error)) => return Poll::Ready(Turn::Broken(error)),
+                Poll::Pending => {}
+            }
+        }
+        self.watch.poll(context).map(|()| Turn::Watch)
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Turn> {
+        loop {
+            if self.queue.len() < QUEUED {
+                let taken = self.session.peer.poll_take(context, QUEUED, Lending::WithRoom, &mut self.frames);
+                for frame in self.frames.drain(..) {
+                    if let Err(error) = self.queue.push(frame) {
+                        return Poll::Ready(Turn::Broken(error));
+                    }
+                }
+                match taken {
+                    Poll::Ready(Taken::Some { fell_under_mark: true }) => return Poll::Ready(Turn::Resume),
+                    Poll::Ready(Taken::Some { fell_under_mark: false }) => {}
+                    Poll::Ready(Taken::End) if self.queue.is_empty() => return Poll::Ready(Turn::Over),
+                    Poll::Ready(Taken::End) | Poll::Pending => {}
+                }
+            }
+            if self.queue.is_empty() {
+                return Poll::Pending;
+            }
+            let before = self.queue.len();
+            let written = self.queue.poll_write(context, &mut self.write);
+            if self.queue.len() < before {
+                self.watch.wrote();
+            } else {
+                self.watch.waits_to_write();
+            }
+            match written {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Turn::Broken(error.into())),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Handles frames until there are none, or the outbox has no room for what they lead to.
+    fn handle(&mut self) -> bool {
+        let mut handled = 0;
+        while self.session.peer.is_under_mark()
+            && let Some(arrival) = self.arrivals.pop_front()
+        {
+            handled += 1;
+            match arrival {
+                Arrival::Frame(incoming) => self.session.handle(incoming, &mut self.batch),
+                Arrival::Unknown { type_number } => self.report_unknown(type_number),
+            }
+            if !self.is_greeted && self.session.is_greeted() {
+                self.is_greeted = true;
+                self.watch.greeted();
+                self.reader.set_limits(Limits::with_max_payload(self.batch.shared.limits.max_payload));
+            }
+        }
+        handled > 1
+    }
+
+    fn report_unknown(&mut self, type_number: u8) {
+        let fault = if self.session.is_greeted() {
+            let message = format!("no frame of version {VERSION} has type {type_number:#04x}; it was skipped");
+            Fault::passing(ErrorCode::UnknownFrame, message)
+        } else {
+            let message = format!("a connection begins with Hello, this one began with type {type_number:#04x}");
+            Fault::closing(ErrorCode::HandshakeExpected, message)
+        };
+        self.session.report(fault.about(type_number), &mut self.batch);
+    }
+
+    /// Whether the connection goes on, if only for its last words.
+    fn look_at_silences(&mut self) -> bool {
+        let heard = self.reader.heard().last();
+        let is_unread = !self.session.peer.is_under_mark();
+        match self.watch.look(heard, is_unread) {
+            None => {}
+            Some(Silence::Ours { nonce }) => {
+                self.session.announce(roundtrip_protocol::Ping { nonce }, &mut self.batch);
+            }
+            Some(Silence::Theirs) => {
+                let message = "nothing was heard for three heartbeats: the connection counts as broken";
+                self.session.report(Fault::closing(ErrorCode::Silent, message), &mut self.batch);
+            }
+            Some(Silence::NoGreeting) => {
+                let message = "a connection begins with Hello, within 10 s";
+                self.session.report(Fault::closing(ErrorCode::HandshakeExpected, message), &mut self.batch);
+            }
+            Some(Silence::NotReading) => {
+                tracing::debug!(code = %ErrorCode::SlowReader, "the other end does not read");
+                return false;
+            }
+        }
+        true
+    }
+
+    fn count_buffers(&mut self) {
+        const COVERED: usize = 8 * 1024;
+        let allocated = self.reader.allocated() + self.queue.allocated();
+        let beyond = allocated.saturating_sub(COVERED);
+        if beyond != self.buffers.bytes() {
+            self.buffers.resize(beyond);
+        }
+    }
+
+    /// Sends what is in the outbox of a session that is over.
+    async fn send_last_words(&mut self) {
+        let written = async {
+            while let Turn::Resume = poll_fn(|context| self.poll_write(context)).await {}
+            let _ = self.write.shutdown().await;
+            self.end_politely().await;
+        };
+        let _ = tokio::time::timeout(LAST_WORDS, written).await;
+    }
+
+    /// Closing a socket with unread bytes in it would take what was sent last from the other end.
+    async fn end_politely(&mut self) {
+        let _ = self.write.shutdown().await;
+        let rest = async {
+            let mut thrown_away = [0; 4096];
+            let mut left = LAST_READ;
+            while left > 0 {
+                match self.reader.stream_mut().read(&mut thrown_away).await {
+                    Ok(1..) => left = left.saturating_sub(thrown_away.len()),
+                    _ => return,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LAST_WORDS, rest).await;
+    }
+}
+
+impl Drop for TcpSession {
+    fn drop(&mut self) {
+        self.batch.set_time();
+        self.session.leave(&mut self.batch);
+        self.batch.finish();
+    }
+}
