@@ -108,6 +108,12 @@ class Growing(unittest.TestCase):
         with self.assertRaisesRegex(wire.WireError, f"error {FRAME_TOO_LARGE}"):
             connection.receive(10)
 
+    def test_a_payload_where_none_belongs_ends_the_connection(self):
+        connection = connect(self)
+        connection.send("Ping", {"nonce": 1}, b"payload")
+        with self.assertRaisesRegex(wire.WireError, f"error {MALFORMED_FRAME}"):
+            connection.receive(10)
+
     def test_a_number_that_stands_for_nothing_ends_the_connection(self):
         connection = connect(self)
         connection.send("Subscribe", {"service": 0, "channel": 99, "credit": 1, "hold": "connection"})
@@ -120,7 +126,6 @@ class Growing(unittest.TestCase):
         connection.send("Credit", {"service": 99, "credit": 1})
         connection.send("Window", {"mailbox": 99, "more": 1})
         connection.send("CloseMailbox", {"mailbox": 99})
-        connection.send("Goodbye", {"requester": 99})
         self.assertTrue(alive(connection))
 
 
