@@ -345,7 +345,11 @@ class Connection:
         self.last_sent = self.last_heard = time.monotonic()
         self.send("Hello", {"lowest": lowest, "highest": highest, "software": software, "instance": self.instance,
                             "connection": number, "max_payload": self.MAX_PAYLOAD})
-        self.welcome, _ = self.expect("Welcome", timeout)
+        try:
+            self.welcome, _ = self.expect("Welcome", timeout)
+        except WireError:
+            self.cut()
+            raise
         if self.welcome["heartbeat_ms"]:
             self.heartbeat = self.welcome["heartbeat_ms"] / 1000
 
@@ -353,7 +357,10 @@ class Connection:
         self.send_bytes(write_frame(frame, fields, payload))
 
     def send_bytes(self, data):
-        self.socket.sendall(data)
+        try:
+            self.socket.sendall(data)
+        except OSError as error:
+            raise WireError(f"the connection to the broker broke: {error}") from error
         self.last_sent = time.monotonic()
 
     def receive(self, timeout=None):
@@ -435,7 +442,10 @@ class Connection:
         readable, _, _ = select.select([self.socket], [], [], max(0, min(wake) - now) if wake else None)
         now = time.monotonic()
         if readable:
-            data = self.socket.recv(256 * 1024)
+            try:
+                data = self.socket.recv(256 * 1024)
+            except OSError as error:
+                raise WireError(f"the connection to the broker broke: {error}") from error
             if not data:
                 raise WireError("the broker closed the connection without a word")
             self.arrived += data
