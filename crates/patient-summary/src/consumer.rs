@@ -192,17 +192,15 @@ impl Desk {
         on_event: &impl Fn(ConsumerEvent),
     ) -> Result<(), ConsumerError> {
         let kind = outcome.kind().as_str();
-        let noted = Event::Outcome {
-            outcome: kind.into(),
-            attempts: outcome.attempts,
-            digest: digest(kind, &outcome.payload),
-        };
+        let noted =
+            Event::Outcome { outcome: kind.into(), attempts: outcome.attempts, digest: digest(kind, &outcome.payload) };
         self.note(&id.to_string(), noted)?;
         let mut file = None;
         if outcome.kind() == OutcomeKind::Replied {
             let name = format!("{patient}.json");
             let path = self.output.join(&name);
-            write_whole(&path, &outcome.payload).map_err(|source| ConsumerError::File { path: path.clone(), source })?;
+            write_whole(&path, &outcome.payload)
+                .map_err(|source| ConsumerError::File { path: path.clone(), source })?;
             self.note(&id.to_string(), Event::Written { file: name })?;
             file = Some(path);
         }

@@ -150,7 +150,9 @@ async fn consumer(broker: &str, output: PathBuf, ledger: PathBuf, patients: &[St
         ConsumerEvent::Outcome { patient, outcome, attempts, .. } => {
             eprintln!("{patient}  {outcome} after {attempts} attempts");
         }
-        ConsumerEvent::OtherWork { done } if done % 10 == 0 => eprintln!("meanwhile: {done} appointment letters written"),
+        ConsumerEvent::OtherWork { done } if done % 10 == 0 => {
+            eprintln!("meanwhile: {done} appointment letters written")
+        }
         _ => {}
     };
     tokio::select! {

@@ -51,7 +51,11 @@ impl SummaryService {
             async move {
                 let command = read(&request)?;
                 let (patient, ticket) = (command.patient_id.clone(), job.ticket().to_string());
-                on_event(ServiceEvent::Taken { patient: patient.clone(), ticket: ticket.clone(), attempt: job.attempt() });
+                on_event(ServiceEvent::Taken {
+                    patient: patient.clone(),
+                    ticket: ticket.clone(),
+                    attempt: job.attempt(),
+                });
                 let answer = service.answer(&command, &job).await;
                 on_event(ServiceEvent::Done { patient, ticket, replied: answer.is_ok() });
                 answer

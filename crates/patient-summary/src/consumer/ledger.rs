@@ -221,7 +221,8 @@ impl Account {
 #[must_use]
 pub fn digest(kind: &str, payload: &[u8]) -> String {
     let bytes = kind.bytes().chain([0]).chain(payload.iter().copied());
-    let fnv = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let fnv =
+        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{fnv:016x}")
 }
 
@@ -230,8 +231,8 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<(Vec<Entry>, usize), LedgerError> 
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let mut entries = Vec::new();
     for (index, line) in bytes[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let entry = serde_json::from_slice(line)
-            .map_err(|_| LedgerError::Line { path: path.to_owned(), number: index + 1 })?;
+        let entry =
+            serde_json::from_slice(line).map_err(|_| LedgerError::Line { path: path.to_owned(), number: index + 1 })?;
         entries.push(entry);
     }
     Ok((entries, whole))
@@ -331,17 +332,21 @@ mod tests {
     #[test]
     fn after_each_line_the_standings_say_what_is_still_to_do() {
         let life = entries(whole_life());
-        let stage_of = |patient: &str, lines: usize| standings(&life[..lines]).get(patient).map(|standing| standing.stage);
-        assert_eq!((0..=7).map(|lines| stage_of("p-2", lines)).collect::<Vec<_>>(), [
-            None,
-            None,
-            Some(Stage::Asked),
-            Some(Stage::Asked),
-            Some(Stage::Accepted),
-            Some(Stage::Accepted),
-            Some(Stage::Handled),
-            Some(Stage::Acknowledged),
-        ]);
+        let stage_of =
+            |patient: &str, lines: usize| standings(&life[..lines]).get(patient).map(|standing| standing.stage);
+        assert_eq!(
+            (0..=7).map(|lines| stage_of("p-2", lines)).collect::<Vec<_>>(),
+            [
+                None,
+                None,
+                Some(Stage::Asked),
+                Some(Stage::Asked),
+                Some(Stage::Accepted),
+                Some(Stage::Accepted),
+                Some(Stage::Handled),
+                Some(Stage::Acknowledged),
+            ]
+        );
         assert_eq!(stage_of("p-1", 7), Some(Stage::Accepted));
     }
 
@@ -356,7 +361,10 @@ mod tests {
     fn the_account_counts_each_request_once_however_often_its_outcome_is_told() {
         let mut life = whole_life();
         life.push(("c:2", outcome(2, "aa")));
-        assert_eq!(Account::of(&entries(life)), Account { accepted: 2, outcomes: 1, lost: 1, doubled: 0, redelivered: 1 });
+        assert_eq!(
+            Account::of(&entries(life)),
+            Account { accepted: 2, outcomes: 1, lost: 1, doubled: 0, redelivered: 1 }
+        );
     }
 
     #[test]
