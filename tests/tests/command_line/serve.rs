@@ -1,0 +1,143 @@
+//! `serve`: any command as a service.
+
+use crate::stage::{BrokerProgram, Folder, Program, Signal, appears, begin_and_wait};
+
+#[tokio::test]
+async fn a_request_whose_service_is_killed_is_answered_by_another() {
+    let folder = Folder::new();
+    let broker = BrokerProgram::start().await;
+    let script = begin_and_wait(&folder, "echo first");
+    let first = broker.serve("work_request", &["sh", "-c", &script]).await;
+    let request = broker.command(&["request", "work_request", "please", "--json"]);
+    appears(&folder.path("begun")).await;
+    first.signal(Signal::KILL);
+    let _second = broker.command(&["serve", "work_request", "--", "echo", "second"]);
+    let ended = request.ended().await.with_exit(0);
+    let outcome: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(outcome["outcome"], "replied");
+    assert_eq!(outcome["attempts"], 2);
+    assert_eq!(text(&outcome), "second\n");
+    folder.write("go-on", ""); // For the command that was left alone.
+}
+
+#[tokio::test]
+async fn a_service_that_is_told_to_stop_ends_what_it_has_begun() {
+    let folder = Folder::new();
+    let broker = BrokerProgram::start().await;
+    let script = begin_and_wait(&folder, "echo done");
+    let service = broker.serve("work_request", &["sh", "-c", &script]).await;
+    let request = broker.command(&["request", "work_request", "please"]);
+    appears(&folder.path("begun")).await;
+    service.signal(Signal::TERM);
+    folder.write("go-on", "");
+    assert_eq!(request.ended().await.with_exit(0).stdout.trim_end(), "done");
+    service.ended().await.with_exit(0);
+}
+
+#[tokio::test]
+async fn exit_75_is_tried_again() {
+    let folder = Folder::new();
+    let broker = BrokerProgram::start().await;
+    let once = folder.path("once");
+    let script = format!("cat >/dev/null; test -e '{0}' && echo done || {{ echo > '{0}'; exit 75; }}", once.display());
+    let _service = broker.serve("work_request", &["sh", "-c", &script]).await;
+    let ended = broker.run(&["request", "work_request", "please", "--json"]).await.with_exit(0);
+    let outcome: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(outcome["attempts"], 2);
+    assert_eq!(text(&outcome), "done\n");
+}
+
+#[tokio::test]
+async fn a_failing_command_tells_the_last_lines_of_its_standard_error() {
+    let broker = BrokerProgram::start().await;
+    let script = "i=0; while test $i -lt 500; do i=$((i+1)); echo line $i >&2; done; exit 1";
+    let _service = broker.serve("work_request", &["sh", "-c", script]).await;
+    let ended = broker.run(&["request", "work_request", "please"]).await.with_exit(1);
+    assert!(ended.stderr.contains("line 500"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("line 100\n"), "the last lines alone: {}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_command_that_does_not_read_its_input_is_no_error() {
+    let broker = BrokerProgram::start().await;
+    let _service = broker.serve("work_request", &["echo", "done"]).await;
+    let arguments = ["request", "work_request", "-", "--broker", &broker.address];
+    let large = Program::reading(&arguments, vec![b'x'; 4 << 20], |_| {});
+    assert_eq!(large.ended().await.with_exit(0).stdout.trim_end(), "done");
+}
+
+#[tokio::test]
+async fn a_command_that_is_not_there_is_named() {
+    let broker = BrokerProgram::start().await;
+    let ended = broker.run(&["serve", "work_request", "--", "no-such-command-anywhere"]).await;
+    assert_eq!(ended.exit, Some(2), "{ended:?}");
+    assert!(ended.stderr.contains("no-such-command-anywhere"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn the_request_is_described_in_the_environment() {
+    let broker = BrokerProgram::start().await;
+    let script = "cat >/dev/null; env | grep ^ROUNDTRIP_ | sort";
+    let _service = broker.serve("work_request", &["sh", "-c", script]).await;
+    let arguments = ["request", "work_request", "x", "--operation", "draw", "--requester", "letters"];
+    let environment = broker.run(&arguments).await.with_exit(0).stdout;
+    for expected in ["=draw", "=letters", "=1", "=work_request"] {
+        assert!(environment.lines().any(|line| line.ends_with(expected)), "{expected} in {environment}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_lease_ends_the_command() {
+    let folder = Folder::new();
+    let broker = BrokerProgram::start().await;
+    let script = format!(
+        "trap \"echo > '{}'; exit 1\" TERM; {}",
+        folder.path("told").display(),
+        begin_and_wait(&folder, "echo done")
+    );
+    let _service = broker.serve("work_request", &["sh", "-c", &script]).await;
+    broker.run(&["request", "work_request", "please", "--no-wait", "--requester", "test"]).await.with_exit(0);
+    appears(&folder.path("begun")).await;
+    let address = broker.address.clone();
+    broker.program.signal(Signal::KILL);
+    broker.program.ended().await;
+    let second = BrokerProgram::listening_on(&address).await; // It knows nothing of the delivery.
+    appears(&folder.path("told")).await;
+    folder.write("go-on", "");
+    let reply = second.run(&["request", "work_request", "again"]).await.with_exit(0);
+    assert_eq!(reply.stdout.trim_end(), "done", "the service goes on");
+}
+
+#[tokio::test]
+async fn it_waits_for_a_broker_that_is_not_there_yet() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    drop(taken);
+    let arguments = ["serve", "shout_request", "--broker", &address, "--", "tr", "a-z", "A-Z"];
+    let mut service = Program::start(&arguments);
+    let line = service.stderr.line(|_| true).await;
+    assert!(line.contains(&address), "{line}");
+    let broker = BrokerProgram::listening_on(&address).await;
+    assert_eq!(broker.run(&["request", "shout_request", "hello"]).await.with_exit(0).stdout.trim_end(), "HELLO");
+}
+
+fn text(outcome: &serde_json::Value) -> String {
+    match (&outcome["payload"], &outcome["payload_base64"]) {
+        (serde_json::Value::Null, encoded) => decode_base64(encoded.as_str().unwrap()),
+        (payload, _) => payload.as_str().unwrap_or_default().to_owned(),
+    }
+}
+
+fn decode_base64(text: &str) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
+    for digit in text.bytes().filter_map(|byte| DIGITS.iter().position(|digit| *digit == byte)) {
+        bits = bits << 6 | u32::try_from(digit).unwrap();
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from(bits >> count & 0xff).unwrap());
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}

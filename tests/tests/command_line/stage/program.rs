@@ -1,0 +1,91 @@
+//! The binary under test as a child process.
+
+use std::process::Stdio;
+
+pub(crate) use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, Command};
+
+use super::LIMIT;
+use super::feed::Feed;
+
+/// The binary under test, running. Dropped, it is killed.
+pub(crate) struct Program {
+    pub(crate) stdout: Feed,
+    pub(crate) stderr: Feed,
+    child: Child,
+    what: String,
+}
+
+/// How a program ended, and all that it wrote.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The exit status; none if a signal ended it.
+    pub(crate) exit: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    what: String,
+}
+
+impl Program {
+    /// Starts it with nothing to read.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::with(arguments, |_| {})
+    }
+
+    /// Starts it, prepared further.
+    pub(crate) fn with(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_roundtrip-under-test"));
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        for variable in ["ROUNDTRIP_BROKER", "ROUNDTRIP_LISTEN", "RUST_LOG"] {
+            command.env_remove(variable);
+        }
+        prepare(&mut command);
+        let mut child = command.spawn().expect("the binary under test starts");
+        let stdout = child.stdout.take().map_or_else(Feed::nothing, Feed::of);
+        let stderr = child.stderr.take().map_or_else(Feed::nothing, Feed::of);
+        Self { stdout, stderr, child, what: arguments.join(" ") }
+    }
+
+    /// Starts it with this to read on standard input.
+    pub(crate) fn reading(arguments: &[&str], input: Vec<u8>, prepare: impl FnOnce(&mut Command)) -> Self {
+        let mut program = Self::with(arguments, |command| {
+            prepare(command);
+            command.stdin(Stdio::piped());
+        });
+        let mut stdin = program.child.stdin.take().expect("it is piped");
+        tokio::spawn(async move { stdin.write_all(&input).await });
+        program
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw).expect("it has a process id");
+        kill_process(id, signal).expect("it runs");
+    }
+
+    /// Waits until it ends.
+    pub(crate) async fn ended(mut self) -> Ended {
+        let waited = tokio::time::timeout(LIMIT, self.child.wait()).await;
+        let Ok(status) = waited else { panic!("`{}` does not end", self.what) };
+        let stdout = String::from_utf8_lossy(&self.stdout.whole().await).into_owned();
+        let stderr = String::from_utf8_lossy(&self.stderr.whole().await).into_owned();
+        Ended { exit: status.expect("it can be waited for").code(), stdout, stderr, what: self.what }
+    }
+}
+
+impl Ended {
+    /// Itself, after a look at the exit status.
+    #[track_caller]
+    pub(crate) fn with_exit(self, expected: i32) -> Self {
+        let Self { exit, stdout, stderr, what } = &self;
+        assert_eq!(*exit, Some(expected), "`{what}`\nstdout: {stdout}\nstderr: {stderr}");
+        self
+    }
+}

@@ -1,0 +1,15 @@
+//! What the contract promises, seen through the public API alone: each test runs twice, over the in-process connection
+//! and over TCP. Tests wait on events; `stage::LIMIT` is only there to end one that hangs.
+
+mod broken;
+mod dispatch;
+mod drain;
+mod drops;
+mod load;
+mod mailbox;
+mod outcome;
+mod pull;
+mod requester;
+mod seam;
+mod stage;
+mod virtual_time;
