@@ -55,6 +55,8 @@ struct State {
     /// Where the replies of a requester to requests on a channel go, so that no name is looked up for each.
     addresses: HashMap<(RequesterNumber, ChannelNumber), MailboxHandle>,
     services: HashMap<ServiceNumber, Subscription>,
+    /// For what the maps hold.
+    room: Room,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +113,7 @@ impl Session {
             requesters: HashMap::new(),
             addresses: HashMap::new(),
             services: HashMap::new(),
+            room: shared.memory.room_at_any_rate(0),
         };
         let session = Arc::new(Self { peer, state: Mutex::new(state), _room: room.unwrap_or_else(Room::nothing) });
         if is_full {
@@ -136,6 +139,7 @@ impl Session {
         if let Err(fault) = state.handle(self, incoming, batch) {
             state.report(fault.about(frame), batch);
         }
+        state.count_room();
     }
 
     /// Tells the other end what is wrong with what it sent; ends the session if that was said.
@@ -309,6 +313,17 @@ impl State {
         Err(Fault::closing(ErrorCode::TooMany, message))
     }
 
+    /// Counts what the numbers of the connection take, about: names, and entries here and in the doorkeeper's map.
+    fn count_room(&mut self) {
+        const EACH: usize = 256;
+        const COVERED: usize = 16;
+        let numbers = self.channels.len() + self.requesters.len() + self.addresses.len() + self.services.len();
+        let needed = numbers.saturating_sub(COVERED) * EACH;
+        if needed != self.room.bytes() {
+            self.room.resize(needed);
+        }
+    }
+
     /// Ends everything that the connection held.
     fn part(&mut self, parting: Parting, batch: &mut Batch) {
         let Stage::Open { instance, number } = std::mem::replace(&mut self.stage, Stage::Ended) else { return };
@@ -344,6 +359,7 @@ impl State {
                 Parting::Broken => self.shared.unnamed.lose(&requester.name, batch),
             }
         }
+        self.count_room();
         self.shared.instances.leave(instance, number, batch.now);
         tracing::debug!(connection.id = peer.0, ?parting, "session ended");
     }
