@@ -26,7 +26,7 @@ impl<H: Handles> Clone for Follower<H> {
 
 /// Which requests each connection follows, so that a connection that is gone is not looked for in every request.
 #[derive(Debug, Default)]
-pub(super) struct Followers(BTreeMap<PeerId, BTreeSet<(RequestId, TicketNumber)>>);
+pub(super) struct Followers(pub(super) BTreeMap<PeerId, BTreeSet<(RequestId, TicketNumber)>>);
 
 impl Followers {
     fn insert(&mut self, peer: PeerId, id: RequestId, ticket: TicketNumber) -> bool {
