@@ -44,7 +44,7 @@ pub use submit::{Call, CallError, Submit, SubmitError, SubmitRaw};
 pub use ticket::{AcknowledgeError, ProgressUpdates, RawTicket, Ticket, TicketState};
 
 pub use roundtrip_protocol::{
-    ChannelFigures, ChannelName, DeadReason, Ending, Frame, Headers, Limits, NameError, OpenMode, OutcomeKind, Problem, Progress,
-    Refusal, RefusalCode, RequestId, RequestState, RequesterName, Ticket as TicketId, TicketError,
+    ChannelFigures, ChannelName, DeadReason, Ending, Frame, Headers, Limits, NameError, OpenMode, OutcomeKind, Problem,
+    Progress, Refusal, RefusalCode, RequestId, RequestState, RequesterName, Ticket as TicketId, TicketError,
 };
 pub use roundtrip_transport::{Broken, Connect, Connecting, Connection};

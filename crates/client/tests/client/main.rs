@@ -1,0 +1,11 @@
+//! The client through its public face, over a connection of the tests' own making: the other end is a script.
+//!
+//! This also proves the seam: nothing here knows a broker, a socket or a port.
+
+mod connecting;
+mod dropping;
+mod pulling;
+mod reading;
+mod requesting;
+mod script;
+mod serving;
