@@ -1,1 +1,20 @@
-//! A message broker for asynchronous request-reply that runs inside your process.
+//! Roundtrip: a message broker for asynchronous request-reply that runs inside your process, or as one binary.
+//!
+//! A requester submits a command to a named channel, gets a ticket, and goes on with its work. A service takes the
+//! command, works for milliseconds or hours, and answers. The answer reaches the requester when it is ready, whatever
+//! dies on the way.
+//!
+//! This crate has nothing of its own: feature `client` brings [`Client`] and what is made from it, feature `broker`
+//! brings [`Broker`]. Both are on by default.
+
+#[cfg(feature = "broker")]
+pub use roundtrip_broker::Broker;
+
+/// The broker as a library, and its settings.
+#[cfg(feature = "broker")]
+pub mod broker {
+    pub use roundtrip_broker::*;
+}
+
+#[cfg(feature = "client")]
+pub use roundtrip_client::*;

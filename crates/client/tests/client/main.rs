@@ -2,6 +2,8 @@
 //!
 //! This also proves the seam: nothing here knows a broker, a socket or a port.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test fails like the test")]
+
 mod connecting;
 mod dropping;
 mod pulling;

@@ -1,11 +1,10 @@
 //! A way to a broker whose other end is the test: it reads what the client sends and answers what it likes.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use roundtrip_client::{Broken, ChannelName, Client, Connect, Connecting, Connection, Operation, RequesterName};
+use roundtrip_client::{Broken, Client, Connect, Connecting, Connection, Operation, RequesterName};
 use roundtrip_protocol::*;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -37,7 +36,7 @@ impl Connect for Scripted {
     fn connect(&self) -> Connecting {
         let (to_peer, from_client) = unbounded_channel();
         let (to_client, from_peer) = unbounded_channel();
-        let sent = self.peers.send(Peer { from_client, to_client: Some(to_client), bound: Mutex::default() });
+        let sent = self.peers.send(Peer { from_client, to_client: Some(to_client) });
         let line: Result<Box<dyn Connection>, Broken> = match sent {
             Ok(()) => Ok(Box::new(Line { to_peer, from_peer, heard: Instant::now() })),
             Err(_) => Err(Broken::Closed),
@@ -94,7 +93,6 @@ pub(crate) struct Script {
 pub(crate) struct Peer {
     from_client: UnboundedReceiver<Frame>,
     to_client: Option<UnboundedSender<Frame>>,
-    bound: Mutex<Vec<ChannelName>>,
 }
 
 pub(crate) fn client() -> (Client, Script) {
@@ -136,8 +134,7 @@ impl Peer {
         loop {
             let frame = self.from_client.recv().await.expect("the client is there");
             match &frame.header {
-                Header::Bind(bind) => self.bound.lock().unwrap().push(bind.channel.clone()),
-                Header::Introduce(_) | Header::Goodbye(_) | Header::Ping(_) => {}
+                Header::Bind(_) | Header::Introduce(_) | Header::Goodbye(_) | Header::Ping(_) => {}
                 _ => return frame,
             }
         }
