@@ -154,52 +154,52 @@ async fn a_mailbox_is_read_on_after_a_cut(way: Way) {
 
 async fn connections_cut_again_and_again_neither_double_nor_lose_a_request(way: Way) {
     const REQUESTS: u64 = 200;
-    const WORKERS: u64 = 8;
+    const PARTIES: u64 = 4; // A client that is cut often waits longer each time: several share the cuts.
     let stage = Stage::with_channels(way, quick().max_attempts(1000)).await;
-    let (requesters, services) = (stage.cable().await, stage.cable().await);
     let executions = Arc::new(Mutex::new(HashMap::<u64, u32>::new()));
-    let counter = Arc::clone(&executions);
-    let far = services.client().await;
-    let service = far.service(move |command: Double, _| {
-        *counter.lock().unwrap().entry(command.number).or_default() += 1;
-        async move {
-            tokio::task::yield_now().await;
-            Ok(command.number * 2)
-        }
-    });
-    let _service = service.spawn();
-
-    let client = requesters.client().await;
-    let mut events = client.events();
     let (tell, mut done) = tokio::sync::mpsc::unbounded_channel();
+    let (mut cables, mut events, mut services) = (Vec::new(), Vec::new(), Vec::new());
     let mut workers = JoinSet::new();
-    for worker in 0..WORKERS {
-        let (requester, tell) = (client.requester("test"), tell.clone());
-        workers.spawn(async move {
-            for number in (worker..REQUESTS).step_by(WORKERS as usize) {
-                let ticket = requester.submit(Double::of(number)).timeout(LIMIT).await.unwrap().into_raw();
-                let outcome = ticket.outcome().await.unwrap();
-                ticket.acknowledge().await.unwrap();
-                tell.send((number, outcome.attempts)).unwrap();
-                assert_eq!(outcome.decode::<Double>(), Ok(2 * number));
+    for party in 0..PARTIES {
+        let (near, far) = (stage.cable().await, stage.cable().await);
+        let (client, serving) = (near.client().await, far.client().await);
+        let counter = Arc::clone(&executions);
+        let service = serving.service(move |command: Double, _| {
+            *counter.lock().unwrap().entry(command.number).or_default() += 1;
+            async move {
+                tokio::task::yield_now().await;
+                Ok(command.number * 2)
             }
         });
+        services.push(service.spawn());
+        events.extend([client.events(), serving.events()]);
+        cables.extend([near, far]);
+        for worker in [party, party + PARTIES] {
+            let (requester, tell) = (client.requester("test"), tell.clone());
+            workers.spawn(async move {
+                for number in (worker..REQUESTS).step_by(2 * PARTIES as usize) {
+                    let ticket = requester.submit(Double::of(number)).timeout(LIMIT).await.unwrap().into_raw();
+                    let outcome = ticket.outcome().await.unwrap();
+                    ticket.acknowledge().await.unwrap();
+                    tell.send((number, outcome.attempts)).unwrap();
+                    assert_eq!(outcome.decode::<Double>(), Ok(2 * number));
+                }
+            });
+        }
     }
     drop(tell);
-    let (mut told, mut attempts) = (Vec::new(), HashMap::new());
+    let (mut told, mut attempts, mut to_cut) = (Vec::new(), HashMap::new(), cables.iter().cycle());
     while let Some((number, counted)) = done.recv().await {
         told.push(number);
         attempts.insert(number, counted);
-        match told.len() % 10 {
-            3 => requesters.cut(),
-            8 => services.cut(),
-            _ => {}
+        if told.len() % 5 == 0 {
+            to_cut.next().unwrap().cut();
         }
     }
     while let Some(ended) = workers.join_next().await {
         ended.unwrap();
     }
-    for _ in 0..10 {
+    for events in &mut events {
         while events.next().await != Some(ConnectionEvent::Disconnected) {} // So the cuts were no dream.
     }
     told.sort_unstable();
