@@ -96,8 +96,8 @@ impl InProcessConnection {
 
 impl Connection for InProcessConnection {
     fn poll_send(&mut self, context: &mut Context<'_>, frames: &mut VecDeque<Frame>) -> Poll<Result<(), Broken>> {
-        if self.batch.shared.stopped.is_cancelled() {
-            return Poll::Ready(Err(Broken::BrokerGone));
+        if self.session.peer.is_closed() {
+            return Poll::Ready(Err(self.why_over()));
         }
         let span = self.span.clone();
         let _inside = span.enter();

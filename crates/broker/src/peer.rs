@@ -276,6 +276,10 @@ impl Peer {
         self.0.outbox.locked().state != State::Open
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.outbox.locked().state == State::Closed
+    }
+
     /// Whether the caller is the one to wake it.
     pub(crate) fn begin_touched(&self) -> bool {
         !self.0.touched.swap(true, Ordering::AcqRel)

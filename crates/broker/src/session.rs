@@ -168,7 +168,10 @@ impl Session {
     pub(crate) fn abandon(&self, batch: &mut Batch) {
         let mut state = self.state.locked();
         state.part(Parting::Broken, batch);
-        state.peer.close_at_once(batch);
+        // Last words are left for whoever still reads them.
+        if !state.peer.is_closing() {
+            state.peer.close_at_once(batch);
+        }
     }
 
     /// The connection is gone, and the broker forgets it.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -144,8 +145,15 @@ impl Wire {
 
     pub(crate) async fn send_with(&mut self, header: impl Into<Header>, payload: impl Into<Bytes>) {
         self.outgoing.push_back(Frame::new(header, payload.into()));
-        let Self { connection, outgoing, .. } = self;
-        let sent = poll_fn(|context| connection.poll_send(context, outgoing));
+        let Self { connection, outgoing, incoming } = self;
+        // As a client does: it always reads on, so that a broker that waits for it to read is not waited for.
+        let sent = poll_fn(|context| match connection.poll_send(context, outgoing) {
+            Poll::Pending => {
+                let _ = connection.poll_receive(context, incoming);
+                connection.poll_send(context, outgoing)
+            }
+            ready => ready,
+        });
         tokio::time::timeout(PATIENCE, sent).await.expect("a frame is sent").unwrap();
     }
 
@@ -234,9 +242,19 @@ impl Wire {
 
     pub(crate) async fn settle(&mut self, token: Token, settlement: Settlement, payload: impl Into<Bytes>) -> Answer {
         self.send_with(Settle { call: Call(7), channel: ChannelNumber(0), token, settlement }, payload).await;
-        let (answered, _) = next!(self, Answered);
-        assert_eq!(answered.call, Call(7));
-        answered.answer
+        // Deliveries may come before the answer: they stay for whoever asks for them.
+        let mut before = VecDeque::new();
+        let answer = loop {
+            let frame = self.next().await;
+            match frame.header {
+                Header::Answered(Answered { call: Call(7), answer }) => break answer,
+                Header::Delivery(_) => before.push_back(frame),
+                other => panic!("an answer was due, but {other:?}"),
+            }
+        };
+        before.append(&mut self.incoming);
+        self.incoming = before;
+        answer
     }
 
     pub(crate) async fn reply(&mut self, token: Token, payload: impl Into<Bytes>) -> Answer {
