@@ -172,7 +172,8 @@ impl<E: Clone + Eq + Hash, P: Peer> Mailbox<E, P> {
     }
 
     /// The next entry for any reader that has window and whose connection has room; the reader's window is one
-    /// smaller then. None when there is nothing to offer now. Tells who has caught up on the way.
+    /// smaller then. None when there is nothing to offer now. Tells who has caught up on the way: its notices are to be
+    /// sent before the entry.
     pub fn poll_offer(&mut self, notices: &mut Notices<P>) -> Option<(P, MailboxNumber, E)> {
         for (id, reader) in &mut self.readers {
             let waiting = reader.again.first().copied().or_else(|| {

@@ -89,7 +89,7 @@ pub enum Tell<H: Handles> {
         /// The latest progress of the delivery in flight.
         progress: Option<Progress>,
     },
-    /// The outcome of a followed request; it is followed no longer.
+    /// The outcome of a followed request. It goes on to be followed until [`Command::Detach`](crate::Command::Detach).
     Outcome {
         /// The asker's number of it.
         ticket: TicketNumber,

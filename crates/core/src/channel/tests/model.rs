@@ -40,7 +40,7 @@ impl Run {
     /// A new connection. Those of the first slot live until they are gone.
     fn connection(&self, id: u64) -> TestPeer {
         let peer = TestPeer::new(id);
-        if id % SLOTS as u64 != 0 {
+        if !id.is_multiple_of(SLOTS as u64) {
             peer.last_heard.set(self.world.now.time);
         }
         peer
@@ -139,7 +139,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4_096, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_channel_does_what_the_model_says(ops in prop::collection::vec(op(), 1..150)) {

@@ -390,9 +390,10 @@ impl Model {
         }
     }
 
-    fn lose(&mut self, id: u32, held: Held) {
+    fn lose(&mut self, id: u32, mut held: Held) {
+        held.holder = None;
         let attempts = self.requests[&id].attempts;
-        self.back_off(id, attempts, Duration::ZERO, Some(Held { holder: None, ..held }));
+        self.back_off(id, attempts, Duration::ZERO, Some(held));
     }
 
     fn back_off(&mut self, id: u32, attempts: u32, at_least: Duration, lost: Option<Held>) {
