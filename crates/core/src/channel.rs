@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use roundtrip_protocol::{Refusal, RefusalCode, RequestId, RequesterName, StopReason, TicketNumber};
 
 pub use command::{Command, ServiceInstance, Settling};
+pub use dispatch::DELIVERIES_AT_ONCE;
 use dispatch::Services;
 pub use effect::{Change, Effect, Ending, Outcome, Tell, What};
 pub use follow::Reading;

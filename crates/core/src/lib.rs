@@ -8,8 +8,8 @@ mod mailbox;
 mod time;
 
 pub use channel::{
-    Change, Channel, Command, Effect, Ending, Figures, Outcome, Reading, ServiceInstance, Settings, Settling, Tell,
-    What,
+    Change, Channel, Command, DELIVERIES_AT_ONCE, Effect, Ending, Figures, Outcome, Reading, ServiceInstance, Settings,
+    Settling, Tell, What,
 };
 pub use handles::{Handles, Peer, PeerId};
 pub use mailbox::{Mailbox, Notice, Notices, Opened, ReaderId};

@@ -9,6 +9,11 @@ use super::request::{Delivery, Stage};
 use super::{ServiceInstance, Step};
 use crate::handles::{Handles, Peer, PeerId};
 
+/// How many deliveries one step hands out at most. Whether a connection has room is asked before its earlier deliveries
+/// of the same step are put before it: so whoever finds so many among the effects applies them and comes back with
+/// [`Channel::handle_deadline`](crate::Channel::handle_deadline).
+pub const DELIVERIES_AT_ONCE: usize = 16;
+
 type Key = (PeerId, ServiceNumber);
 
 /// The services that take deliveries over connections, and whose turn it is.
@@ -161,9 +166,12 @@ impl<H: Handles> Subscription<H> {
 }
 
 impl<H: Handles> Step<'_, H> {
-    /// Hands waiting requests to services, as long as there are both.
+    /// Hands waiting requests to services, as long as there are both, and not too many in one step.
     pub(super) fn dispatch(&mut self) {
-        while let Some((&order, &id)) = self.channel.waiting.first_key_value() {
+        for _ in 0..DELIVERIES_AT_ONCE {
+            let Some((&order, &id)) = self.channel.waiting.first_key_value() else {
+                return;
+            };
             let Some(subscription) = self.channel.services.poll_turn() else {
                 return;
             };
