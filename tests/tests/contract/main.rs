@@ -5,6 +5,7 @@ mod broken;
 mod dispatch;
 mod drain;
 mod drops;
+mod limits;
 mod load;
 mod mailbox;
 mod outcome;
