@@ -1,8 +1,100 @@
-//! The binary roundtrip: reads configuration, starts things, prints.
+//! The command line `roundtrip`: reads arguments, starts things, prints.
+//!
+//! It decides nothing of the contract: every command is a client of the broker like any other. One file a command; what
+//! several of them need stands beside them. Data goes to standard output, all else to standard error.
 
+mod arguments;
+mod attach;
+mod broker;
+mod channels;
+mod color;
+mod connect;
+mod demo;
+mod duration;
+mod exit;
+mod hint;
+mod lifeline;
+mod output;
+mod payload;
+mod record;
+mod replies;
+mod request;
+mod serve;
+mod signal;
+mod waiting;
+
+use std::future::Future;
 use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+use tracing_subscriber::EnvFilter;
+
+use arguments::{Arguments, Command, FIRST_COMMANDS};
+use color::Color;
+use exit::{Exit, Quit};
 
 /// Runs the command line of this process and says how it ended.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let command = Arguments::command().color(Color::of_arguments().choice());
+    let arguments = match command.try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches)) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A closed pipe is no reason to complain about a page of help.
+            error.print().ok();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    install_log(arguments.color);
+    match run(arguments) {
+        Ok(exit) => exit.into(),
+        Err(Quit::PipeClosed) => Exit::Done.into(),
+        Err(Quit::Saying(exit, sentence)) => {
+            output::tell(&sentence);
+            exit.into()
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<Exit, Quit> {
+    let color = arguments.color;
+    let Some(command) = arguments.command else {
+        return output::line(FIRST_COMMANDS).map(|()| Exit::Done);
+    };
+    match command {
+        Command::Broker(broker) => on_runtime(broker::run(broker)),
+        Command::Demo(demo) => on_runtime(demo::run(demo, color)),
+        Command::Request(request) => on_runtime(request::run(request, color)),
+        Command::Replies(replies) => on_runtime(replies::run(replies)),
+        Command::Attach(attach) => on_runtime(attach::run(attach, color)),
+        Command::Serve(serve) => on_runtime(serve::run(serve)),
+        Command::Channels(channels) => on_runtime(channels::run(channels, color)),
+        Command::Completions { shell } => completions(shell),
+        Command::DemoService(service) => on_runtime(demo::service(service)),
+        Command::DemoConsumer(consumer) => on_runtime(demo::consumer(consumer)),
+    }
+}
+
+/// One thread: a broker's hot path is bound by it and not by locks, and everything else here only waits.
+fn on_runtime(command: impl Future<Output = Result<Exit, Quit>>) -> Result<Exit, Quit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Quit::saying(Exit::OtherOutcome, format!("cannot start: {error}")))?;
+    let ended = runtime.block_on(command);
+    // What still reads standard input cannot be stopped, and nobody waits for it.
+    runtime.shutdown_background();
+    ended
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<Exit, Quit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "roundtrip", &mut script);
+    output::payload(&script).map(|()| Exit::Done)
+}
+
+fn install_log(color: Color) {
+    let filter = EnvFilter::try_from_env("ROUNDTRIP_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(color.for_stderr().colored)
+        .init();
 }

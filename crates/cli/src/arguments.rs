@@ -1,0 +1,306 @@
+//! The command line: what there is to type, and its help.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use roundtrip::{ChannelName, RequesterName, TicketId};
+
+use crate::color::Color;
+use crate::duration;
+
+/// What `roundtrip` alone prints.
+pub(crate) const FIRST_COMMANDS: &str = "Roundtrip carries requests to services and brings every answer back.
+
+  roundtrip demo                                     see it work: ten patient summaries, whatever dies on the way
+  roundtrip broker                                   start a broker on 127.0.0.1:7420
+  roundtrip serve shout_request -- tr a-z A-Z        make a command a service (and, in a third terminal:
+                                                     roundtrip request shout_request hello)
+
+`roundtrip --help` lists every command, `roundtrip COMMAND --help` has an example for each.";
+
+const EXIT_STATUS: &str = "Exit status: 0 replied (other commands: done), 1 any other outcome, 2 usage, 3 refused, \
+4 cannot connect (broker: cannot listen), 5 unknown ticket, 6 stopped with accepted requests failed, 124 --wait passed, \
+130 Ctrl-C.
+ROUNDTRIP_LOG sets what is logged to standard error: warn unless set, debug for more.";
+
+/// A message broker for asynchronous request-reply: requests go out, and every accepted one comes back with one outcome.
+#[derive(Debug, Parser)]
+#[command(name = "roundtrip", version, after_help = EXIT_STATUS)]
+pub(crate) struct Arguments {
+    /// When to colour what people read. NO_COLOR is honoured.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_possible_values = true)]
+    #[arg(help = "When to colour what people read: auto, always or never")]
+    pub(crate) color: Color,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a broker. Ctrl-C or SIGTERM drains it, a second one stops it at once.
+    #[command(
+        after_help = "Example, with a free port for a program to read:\n  roundtrip broker --listen 127.0.0.1:0 --json"
+    )]
+    Broker(Broker),
+    /// See it work: ten patient summaries over TCP, while a service and the consumer are killed.
+    #[command(after_help = "Example, two patients and one object for each:\n  roundtrip demo --patients 2 --json")]
+    Demo(Demo),
+    /// Send a request, wait for its outcome and print the reply.
+    #[command(after_help = "Example:\n  roundtrip request patient_summary_request '{\"patientId\":\"afe4d0ff\"}' \
+        --operation generate_patient_summary\nDATA that begins with @ or is - goes through standard input: \
+        printf @home | roundtrip request CHANNEL -")]
+    Request(Request),
+    /// Print the replies in a requester's mailbox, one a line: each until it is acknowledged.
+    #[command(
+        after_help = "Example, each reply once, handled and forgotten:\n  roundtrip replies --requester night-shift \
+        --reply-channel patient_summary_reply --take --follow --json"
+    )]
+    Replies(Replies),
+    /// Wait for the outcome of a request by its ticket, from anywhere. Acknowledges nothing.
+    #[command(after_help = "Example, to look and not wait:\n  roundtrip attach \
+        patient_summary_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11 --wait 0s")]
+    Attach(Attach),
+    /// Make any command a service: the payload on its standard input, the reply on its standard output.
+    #[command(after_help = "Example:\n  roundtrip serve shout_request -- tr a-z A-Z\n\
+        The command sees ROUNDTRIP_CHANNEL, _TICKET, _OPERATION, _ATTEMPT, _DELIVERY, _REQUESTER, _CONTENT_TYPE, and \
+        ROUNDTRIP_HEADER_NAME for each header. It exits with 0: its output is the reply; 75: try again later; anything \
+        else: failed, with the last lines of its standard error. A line `::progress 0.4 text` there is progress.")]
+    Serve(Serve),
+    /// List the channels with their figures.
+    #[command(after_help = "Example:\n  roundtrip channels --json")]
+    Channels(Channels),
+    /// Print completions for a shell.
+    #[command(
+        after_help = "Example:\n  roundtrip completions bash > ~/.local/share/bash-completion/completions/roundtrip"
+    )]
+    Completions {
+        /// For which shell.
+        shell: Shell,
+    },
+    #[command(hide = true)]
+    DemoService(DemoService),
+    #[command(hide = true)]
+    DemoConsumer(DemoConsumer),
+}
+
+/// Where the broker is.
+#[derive(Debug, Args)]
+pub(crate) struct BrokerAddress {
+    /// The broker's address.
+    #[arg(long = "broker", env = "ROUNDTRIP_BROKER", default_value = "127.0.0.1:7420", value_name = "ADDR")]
+    pub(crate) address: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Broker {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:7420", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// Listen on other addresses than loopback too: there are no permissions and no encryption yet.
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Print the ready line as JSON: {"event":"ready","listen":"127.0.0.1:43121"}.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// For how many patients; all in the folder if left out.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) patients: Option<u32>,
+    /// A folder of patient bundles; the ten samples inside the binary if left out.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) ehr_data: Option<PathBuf>,
+    /// Where the summaries go, as PATIENT-ID.json.
+    #[arg(long, default_value = "./summaries", value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// Kill nobody.
+    #[arg(long)]
+    pub(crate) calm: bool,
+    /// Print one object per patient with patientId, outcome, attempts and file, and nothing else, on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Request {
+    /// The request channel.
+    #[arg(value_name = "CHANNEL")]
+    pub(crate) channel: ChannelName,
+    /// The payload: as it stands, from a file, or from standard input; empty if left out.
+    #[arg(value_name = "DATA|@FILE|-", allow_hyphen_values = true)]
+    pub(crate) data: Option<String>,
+    /// The name of what is asked for.
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub(crate) operation: String,
+    /// Whose mailbox keeps the outcome until it is acknowledged; without a name it is kept under its ticket.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) requester: Option<RequesterName>,
+    /// Where the reply goes, if not to the channel's own reply channel.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) reply_channel: Option<ChannelName>,
+    /// Print the ticket alone once the request is accepted, and do not wait.
+    #[arg(long, conflicts_with_all = ["wait", "json"])]
+    pub(crate) no_wait: bool,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+    #[command(flatten)]
+    pub(crate) broker: BrokerAddress,
+}
+
+/// How long to wait for an outcome, and how to print it.
+#[derive(Debug, Args)]
+pub(crate) struct Waiting {
+    /// How long to wait at most, such as 500ms, 20s, 5m or 2h. The request goes on after that.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) wait: Option<Duration>,
+    /// Print one object: ticket, channel, operation, outcome, attempts, error, and payload where it is JSON, else
+    /// payload_base64.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replies {
+    /// Whose mailbox.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) requester: RequesterName,
+    /// The mailbox's reply channel.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) reply_channel: ChannelName,
+    /// Become the mailbox's holder, and acknowledge each reply once it is printed.
+    #[arg(long)]
+    pub(crate) take: bool,
+    /// Go on with what comes, until stopped.
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Print objects: ticket, channel, operation, outcome, attempts, error, and payload where it is JSON, else
+    /// payload_base64.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) broker: BrokerAddress,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Attach {
+    /// The ticket, CHANNEL:ID.
+    #[arg(value_name = "TICKET")]
+    pub(crate) ticket: TicketId,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+    #[command(flatten)]
+    pub(crate) broker: BrokerAddress,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The request channel.
+    #[arg(value_name = "CHANNEL")]
+    pub(crate) channel: ChannelName,
+    /// How many commands may run at once; as many as the machine has processors if left out.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) concurrency: Option<u32>,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<std::ffi::OsString>,
+    #[command(flatten)]
+    pub(crate) broker: BrokerAddress,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Channels {
+    /// Print objects: channel, waiting, in_flight, services, retained, one a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) broker: BrokerAddress,
+}
+
+/// The demo's summary service, a process of its own.
+#[derive(Debug, Args)]
+pub(crate) struct DemoService {
+    #[arg(long)]
+    pub(crate) broker: String,
+    #[arg(long)]
+    pub(crate) ehr: String,
+    #[arg(long)]
+    pub(crate) concurrency: u32,
+}
+
+/// The demo's API consumer, a process of its own.
+#[derive(Debug, Args)]
+pub(crate) struct DemoConsumer {
+    #[arg(long)]
+    pub(crate) broker: String,
+    #[arg(long)]
+    pub(crate) ledger: PathBuf,
+    #[arg(long)]
+    pub(crate) output: PathBuf,
+    pub(crate) patients: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example_in_its_help() {
+        for command in Arguments::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("roundtrip {}", command.get_name())), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn the_commands_of_the_issue_are_understood() {
+        for line in [
+            "roundtrip",
+            "roundtrip broker --listen 127.0.0.1:0 --json",
+            "roundtrip demo --patients 2 --ehr-data d --output o --calm --json --color never",
+            "roundtrip request c - --operation o --requester r --reply-channel p --wait 20s --json",
+            "roundtrip request c @file --no-wait --broker 127.0.0.1:1",
+            "roundtrip request c -17",
+            "roundtrip replies --requester r --reply-channel c --take --follow --json",
+            "roundtrip attach c:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11 --wait 0s --json",
+            "roundtrip serve c --concurrency 4 -- tr a-z A-Z",
+            "roundtrip channels --json",
+            "roundtrip completions zsh",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for line in [
+            "roundtrip request",
+            "roundtrip request no/channel x",
+            "roundtrip request c x --wait 5",
+            "roundtrip request c x --no-wait --wait 5s",
+            "roundtrip attach c",
+            "roundtrip serve c",
+            "roundtrip serve c --concurrency 0 -- cat",
+            "roundtrip demo --patients 0",
+            "roundtrip replies --requester r",
+            "roundtrip broker --listen here",
+        ] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `roundtrip attach`: one request's outcome by its ticket, from anywhere. It reads, and acknowledges nothing.
+
+use std::time::Duration;
+
+use crate::arguments::Attach;
+use crate::color::Color;
+use crate::connect;
+use crate::exit::{Exit, Quit};
+use crate::signal::StopSignals;
+use crate::waiting::{self, Ended};
+
+pub(crate) async fn run(arguments: Attach, color: Color) -> Result<Exit, Quit> {
+    let Attach { ticket: id, waiting, broker } = arguments;
+    let client = connect::at_once(&broker).await?;
+    let mut stop = StopSignals::listen()?;
+    let ticket = client.anonymous().attach_raw(id.clone());
+    let exit = match waiting::wait(&client, &ticket, &waiting, &mut stop, color, None).await? {
+        Ended::Outcome(outcome) => waiting::print(&id, None, &outcome, waiting.json, color)?,
+        Ended::Open(exit) => {
+            waiting::print_open(&id, None, waiting.json, &broker.address)?;
+            exit
+        }
+    };
+    // Closed before the ticket is dropped: a dropped one would acknowledge, were the request this requester's.
+    tokio::time::timeout(Duration::from_secs(1), client.close()).await.ok();
+    Ok(exit)
+}

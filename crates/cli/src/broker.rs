@@ -1,0 +1,73 @@
+//! `roundtrip broker`: a broker of its own process.
+
+use std::time::Duration;
+
+use roundtrip::Client;
+use roundtrip::broker::{Broker, OnUnknown};
+use serde::Serialize;
+
+use crate::arguments;
+use crate::exit::{Exit, Quit};
+use crate::output::{self, tell};
+use crate::signal::StopSignals;
+
+pub(crate) async fn run(arguments: arguments::Broker) -> Result<Exit, Quit> {
+    let arguments::Broker { listen, insecure, json } = arguments;
+    if !listen.ip().is_loopback() {
+        if !insecure {
+            return Err(Quit::usage(format!(
+                "{listen} can be reached from other machines, and there are no permissions and no encryption yet: listen on \
+                 127.0.0.1, or add --insecure if everybody who can reach it may read and send everything"
+            )));
+        }
+        tell(&format!(
+            "warning: everybody who can reach {listen} may read and send everything: no permissions, no encryption"
+        ));
+    }
+    let mut stop = StopSignals::listen()?;
+    let broker = Broker::builder().on_unknown(OnUnknown::Create).start();
+    let broker = broker.map_err(|error| Quit::saying(Exit::OtherOutcome, error.to_string()))?;
+    let listening = broker.listen(listen).await.map_err(|error| Quit::saying(Exit::NoConnection, error.to_string()))?;
+    ready(&listening.to_string(), json)?;
+
+    stop.next().await;
+    tell("draining: new requests are refused, open ones have 30 s; stop again to stop at once");
+    let observer = Client::new(broker.connect());
+    // Held outside of the select: the broker must still be there when it is asked what a second signal ends.
+    let mut draining = std::pin::pin!(broker.shutdown());
+    let failed = tokio::select! {
+        report = &mut draining => report.failed,
+        () = stop.next() => open_requests(&observer).await,
+    };
+    if failed == 0 {
+        return Ok(Exit::Done);
+    }
+    tell(&format!("stopped; accepted requests that failed with it: {failed}"));
+    Ok(Exit::RequestsFailed)
+}
+
+/// One line, for whoever waits for it.
+fn ready(listening: &str, json: bool) -> Result<(), Quit> {
+    #[derive(Serialize)]
+    struct Ready<'a> {
+        event: &'static str,
+        listen: &'a str,
+    }
+    let printed = if json {
+        output::json_line(&Ready { event: "ready", listen: listening })
+    } else {
+        output::line(&format!("ready on {listening}"))
+    };
+    match printed {
+        // Nobody reads the line: that is no reason not to be a broker.
+        Err(Quit::PipeClosed) => Ok(()),
+        printed => printed,
+    }
+}
+
+/// How many requests have no outcome now. Asked while the broker still drains.
+async fn open_requests(observer: &Client) -> usize {
+    let figures = tokio::time::timeout(Duration::from_millis(200), observer.channels()).await;
+    let channels = figures.ok().and_then(Result::ok).unwrap_or_default();
+    channels.iter().map(|figures| figures.waiting + figures.in_flight).sum::<u64>() as usize
+}

@@ -1,0 +1,60 @@
+//! Durations as people write and read them: a number with a unit.
+
+use std::time::Duration;
+
+/// Reads `500ms`, `20s`, `5m` or `2h`; a fraction such as `1.5s` too.
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+    let expected = || format!("{text:?} is no duration: expected a number with a unit, such as 500ms, 20s, 5m or 2h");
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(expected)?;
+    let (number, unit) = text.split_at(digits);
+    let seconds = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(expected()),
+    };
+    let plain = number.starts_with(|c: char| c.is_ascii_digit()) && number.ends_with(|c: char| c.is_ascii_digit());
+    let number: f64 = number.parse().ok().filter(|_| plain).ok_or_else(expected)?;
+    // Rounded to a nanosecond-free figure, so that 0.1 s is 100 ms and not a hair less.
+    Duration::try_from_secs_f64((number * seconds * 1e6).round() / 1e6).map_err(|_| expected())
+}
+
+/// Seconds with one decimal: `12.8 s`.
+pub(crate) fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_with_a_unit_is_a_duration() {
+        for (text, milliseconds) in [
+            ("500ms", 500),
+            ("20s", 20_000),
+            ("5m", 300_000),
+            ("2h", 7_200_000),
+            ("0s", 0),
+            ("1.5s", 1_500),
+            ("0.1s", 100),
+        ] {
+            assert_eq!(parse(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_what_is_expected() {
+        for text in ["", "5", "s", "-5s", "5 s", "5d", ".5s", "5.s", "1.2.3s", "1e3s", "infs", "99999999999999999999h"]
+        {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains("500ms, 20s, 5m or 2h"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn seconds_have_one_decimal() {
+        assert_eq!(seconds(Duration::from_millis(12_840)), "12.8 s");
+    }
+}

@@ -1,0 +1,70 @@
+//! `roundtrip serve`: any command as a service.
+//!
+//! Each request starts the command once. What the command does with its process group is its own; when its lease is lost the
+//! whole group ends.
+
+mod environment;
+mod job;
+mod program;
+mod reports;
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use roundtrip::ServiceError;
+use tokio_util::sync::CancellationToken;
+
+use crate::arguments::Serve;
+use crate::exit::{Exit, Quit};
+use crate::output::tell;
+use crate::signal::StopSignals;
+use crate::{connect, waiting};
+use program::Program;
+
+pub(crate) async fn run(arguments: Serve) -> Result<Exit, Quit> {
+    let Serve { channel, concurrency, command, broker } = arguments;
+    let program = Arc::new(Program::find(command)?);
+    let mut stop = StopSignals::listen()?;
+    let client = tokio::select! {
+        client = connect::patiently(&broker) => client?,
+        () = stop.next() => return Ok(Exit::Interrupted),
+    };
+    let concurrency = concurrency.unwrap_or_else(|| available_parallelism().map_or(1, NonZero::get) as u32);
+    tell(&format!("serving {channel} from the broker at {}, {concurrency} at once", broker.address));
+
+    let (draining, mut events) = (CancellationToken::new(), client.events());
+    let service = client
+        .raw_service(channel.as_str(), move |request, context| job::answer(Arc::clone(&program), request, context))
+        .concurrency(concurrency)
+        .with_graceful_shutdown(draining.clone().cancelled_owned());
+    let mut service = std::pin::pin!(service.run());
+    loop {
+        tokio::select! {
+            ended = &mut service => {
+                ended.map_err(|error| ended_badly(&error))?;
+                break;
+            }
+            // The second time the service is dropped: its commands are killed and their requests given back.
+            () = stop.next() => match draining.is_cancelled() {
+                true => break,
+                false => {
+                    tell("finishing what is under way; stop again to kill it and give it back");
+                    draining.cancel();
+                }
+            },
+            Some(event) = events.next() => waiting::narrate(&client, event),
+        }
+    }
+    client.close().await;
+    Ok(if draining.is_cancelled() { Exit::Interrupted } else { Exit::Done })
+}
+
+fn ended_badly(error: &ServiceError) -> Quit {
+    let exit = match error {
+        ServiceError::Refused(_) => Exit::Refused,
+        ServiceError::Name(_) => Exit::Usage,
+        _ => Exit::NoConnection,
+    };
+    Quit::saying(exit, error.to_string())
+}

@@ -1,0 +1,178 @@
+//! One request: the command is started, fed, listened to, and ended when its work is no longer wanted.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use roundtrip::{Context, Failure, Message, RawFailure, Request};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+
+use super::environment;
+use super::program::Program;
+use super::reports::{LastLines, ProgressLine};
+use crate::output::tell;
+use crate::payload::{content_type, printable};
+
+/// What a command exits with when trying again later may help: `EX_TEMPFAIL`.
+const TRY_AGAIN: i32 = 75;
+
+/// How long a command has to end by itself when it was told to.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The most that is taken of a reply, in bytes: what a broker takes at most.
+const LONGEST_REPLY: u64 = 64 * 1024 * 1024;
+
+/// The longest line that is read of standard error, in bytes.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+/// Runs the command for one request.
+pub(crate) async fn answer(program: Arc<Program>, request: Request, context: Context) -> Result<Message, RawFailure> {
+    let mut child = match start(&program, &request, &context) {
+        Ok(child) => child,
+        Err(error) => {
+            tell(&format!("{}: cannot start {}: {error}", context.ticket(), program.name.to_string_lossy()));
+            return Err(Failure::retry(error).code("command_not_started"));
+        }
+    };
+    // Dropped at whatever await, this handler takes the command's whole group with it.
+    let group = Group::of(&child);
+    let ended = {
+        let mut running = std::pin::pin!(run(&mut child, &request, &context));
+        tokio::select! {
+            ended = &mut running => ended,
+            () = context.cancelled().cancelled() => {
+                tell(&format!("{}: no longer wanted; ending its command", context.ticket()));
+                group.signal(Signal::TERM);
+                tokio::time::timeout(GRACE, running).await.ok();
+                return Err(Failure::release());
+            }
+        }
+    };
+    let Ended { status, reply, last } = ended.map_err(|error| Failure::retry(error).code("command_lost"))?;
+    group.has_ended();
+    if reply.len() as u64 > LONGEST_REPLY {
+        return Err(Failure::problem("reply_too_large", format!("the command's output is over {LONGEST_REPLY} bytes")));
+    }
+    match status.code() {
+        Some(0) => {
+            let content_type = content_type(&reply);
+            Ok(Message::new(reply).content_type(content_type))
+        }
+        Some(TRY_AGAIN) => Err(Failure::retry("the command asks to be tried again").code("try_again")),
+        _ => Err(Failure::problem("command_failed", said(status, &last))),
+    }
+}
+
+struct Ended {
+    status: ExitStatus,
+    reply: Vec<u8>,
+    last: LastLines,
+}
+
+fn start(program: &Program, request: &Request, context: &Context) -> io::Result<Child> {
+    let mut command = Command::new(&program.name);
+    command.args(&program.arguments);
+    environment::inherited().for_each(|name| {
+        command.env_remove(name);
+    });
+    command.envs(environment::of(request, context));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A group of its own: Ctrl-C on the terminal reaches us alone, and what it starts can be ended with it.
+    command.process_group(0).kill_on_drop(true).spawn()
+}
+
+/// Feeds the command and listens to it until it has ended.
+async fn run(child: &mut Child, request: &Request, context: &Context) -> io::Result<Ended> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let reply = async {
+        let mut reply = Vec::new();
+        if let Some(stdout) = stdout {
+            stdout.take(LONGEST_REPLY + 1).read_to_end(&mut reply).await?;
+        }
+        io::Result::Ok(reply)
+    };
+    let last = async {
+        match stderr {
+            Some(stderr) => listen(stderr, context).await,
+            None => LastLines::default(),
+        }
+    };
+    let ((), reply, last, status) = tokio::join!(feed(stdin, &request.payload), reply, last, child.wait());
+    Ok(Ended { status: status?, reply: reply?, last })
+}
+
+/// A command that does not read its input, or not all of it, has its reasons.
+async fn feed(stdin: Option<ChildStdin>, payload: &[u8]) {
+    if let Some(mut stdin) = stdin {
+        stdin.write_all(payload).await.ok();
+    }
+}
+
+/// Reports progress and keeps the last lines. All of it goes on to our own standard error, where the command's would be.
+async fn listen(stderr: impl AsyncRead + Unpin, context: &Context) -> LastLines {
+    let (mut lines, mut last, mut line) = (BufReader::new(stderr), LastLines::default(), Vec::new());
+    loop {
+        line.clear();
+        let read = (&mut lines).take(LONGEST_LINE).read_until(b'\n', &mut line).await;
+        if !read.is_ok_and(|read| read > 0) {
+            return last;
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end_matches(['\n', '\r']);
+        match ProgressLine::read(text) {
+            Some(progress) => context.progress(progress.fraction, progress.stage),
+            None => {
+                tell(&printable(text));
+                last.push(text);
+            }
+        }
+    }
+}
+
+fn said(status: ExitStatus, last: &LastLines) -> String {
+    let how = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => format!("ended by signal {signal}"),
+        (None, None) => "ended".to_owned(),
+    };
+    match last.text() {
+        text if text.is_empty() => how,
+        text => format!("{how}: {text}"),
+    }
+}
+
+/// A command's process group.
+struct Group {
+    leader: Option<Pid>,
+    ended: bool,
+}
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        let leader = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        Self { leader, ended: false }
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(leader) = self.leader {
+            kill_process_group(leader, signal).ok(); // It may have ended by itself.
+        }
+    }
+
+    /// The command is done: what it left running on purpose stays.
+    fn has_ended(mut self) {
+        self.ended = true;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.signal(Signal::KILL);
+        }
+    }
+}
