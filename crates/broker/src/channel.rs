@@ -9,7 +9,9 @@ mod nearest;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use roundtrip_core::{Channel, Command, Effect, Figures, Now, Peer as _, ReaderId, Reading, Time, What};
+use roundtrip_core::{
+    Channel, Command, DELIVERIES_AT_ONCE, Effect, Figures, Now, Peer as _, ReaderId, Reading, Tell, Time, What,
+};
 use roundtrip_protocol::{ChannelFigures, ChannelName, RequestId};
 
 pub(crate) use self::channels::{Channels, PayloadLimits};
@@ -82,8 +84,10 @@ impl ChannelEntry {
         state.latest = time;
         let random = batch.shared.jitter.bits();
         step(&mut state.channel, Now { time, random }, &mut effects);
-        for effect in effects.drain(..) {
-            self.apply(effect.what, batch);
+        // A step hands out so many deliveries at most, so that full outboxes show before the next ones.
+        while self.apply(&mut effects, batch) >= DELIVERIES_AT_ONCE {
+            let random = batch.shared.jitter.bits();
+            state.channel.handle_deadline(Now { time, random }, &mut effects);
         }
         self.arm(&mut state, batch);
         drop(state);
@@ -91,16 +95,24 @@ impl ChannelEntry {
         batch.shared.changes.tell();
     }
 
-    fn apply(self: &Arc<Self>, what: What<BrokerHandles>, batch: &mut Batch) {
-        match what {
-            What::Tell { peer, tell } => peer.tell(tell, batch),
-            What::Post { place, id } => {
-                place.request().forget_payload();
-                place.mailbox().post(Posted::new(self, id), batch);
+    /// Applies effects in order. Returns how many deliveries were among them.
+    fn apply(self: &Arc<Self>, effects: &mut Vec<Effect<BrokerHandles>>, batch: &mut Batch) -> usize {
+        let mut deliveries = 0;
+        for effect in effects.drain(..) {
+            match effect.what {
+                What::Tell { peer, tell } => {
+                    deliveries += usize::from(matches!(tell, Tell::Delivery { .. }));
+                    peer.tell(tell, batch);
+                }
+                What::Post { place, id } => {
+                    place.request().forget_payload();
+                    place.mailbox().post(Posted::new(self, id), batch);
+                }
+                What::Unpost { place, id } => place.mailbox().unpost(&Posted::new(self, id)),
+                What::Repost { place, id, peer } => place.mailbox().repost(peer, &Posted::new(self, id), batch),
             }
-            What::Unpost { place, id } => place.mailbox().unpost(&Posted::new(self, id)),
-            What::Repost { place, id, peer } => place.mailbox().repost(peer, &Posted::new(self, id), batch),
         }
+        deliveries
     }
 
     /// Tells the timer when something is due earlier than it knows.

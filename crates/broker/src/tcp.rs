@@ -218,11 +218,7 @@ impl TcpSession {
             }
             let before = self.queue.len();
             let written = self.queue.poll_write(context, &mut self.write);
-            if self.queue.len() < before {
-                self.watch.wrote();
-            } else {
-                self.watch.waits_to_write();
-            }
+            self.watch.wrote(self.queue.len() < before, !self.queue.is_empty());
             match written {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Turn::Broken(error.into())),

@@ -60,13 +60,15 @@ impl Watch {
         self.next.as_mut().reset(next);
     }
 
-    pub(super) fn wrote(&mut self) {
-        self.wrote = Instant::now();
-        self.waits_since = None;
-    }
-
-    pub(super) fn waits_to_write(&mut self) {
-        self.waits_since.get_or_insert_with(Instant::now);
+    /// Writing was tried: whether the other end took something, and whether something still waits.
+    pub(super) fn wrote(&mut self, took: bool, waits: bool) {
+        if took {
+            self.wrote = Instant::now();
+            self.waits_since = None;
+        }
+        if waits {
+            self.waits_since.get_or_insert_with(Instant::now);
+        }
     }
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
