@@ -40,6 +40,10 @@ impl Doorkeeper {
         Self { shared: Arc::clone(shared), channels: HashMap::new() }
     }
 
+    fn has_room_for(&self, number: ChannelNumber) -> bool {
+        self.channels.len() < self.shared.limits.open || self.channels.contains_key(&number)
+    }
+
     fn submission(&self, submit: &Submit, payload_len: usize) -> Result<Room, Unread> {
         let Some(limits) = self.channels.get(&submit.channel) else { return nothing_of(payload_len) };
         if payload_len > limits.max_payload {
@@ -90,7 +94,7 @@ impl Admission for Doorkeeper {
         match header {
             Header::Submit(submit) => self.submission(submit, payload_len),
             Header::Settle(settle) => self.settlement(settle, payload_len),
-            Header::Bind(bind) if self.channels.len() < self.shared.limits.open => {
+            Header::Bind(bind) if self.has_room_for(bind.number) => {
                 self.channels.insert(bind.number, self.shared.channels.payload_limits(&bind.channel));
                 nothing_of(payload_len)
             }

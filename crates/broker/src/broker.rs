@@ -101,7 +101,8 @@ impl Broker {
         self.shared.channels.figures()
     }
 
-    /// Waits until `condition` holds of the channels and their figures, looking again after every change.
+    /// Waits until `condition` holds of the channels and their figures, looking again after every change of those and
+    /// of the number of connections.
     pub async fn until(&self, mut condition: impl FnMut(&[ChannelFigures]) -> bool) {
         self.shared.changes.until(|| condition(&self.shared.channels.figures()).then_some(())).await;
     }

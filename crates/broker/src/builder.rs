@@ -130,7 +130,8 @@ impl BrokerBuilder {
     /// How often each end of a TCP connection says something at least: every 5 s, in whole milliseconds. After three
     /// heartbeats of silence a connection counts as broken. Zero: never.
     pub fn heartbeat(mut self, interval: Duration) -> Self {
-        self.limits.heartbeat = interval;
+        let millis = u32::try_from(interval.as_millis()).unwrap_or(u32::MAX);
+        self.limits.heartbeat = Duration::from_millis(millis.into());
         self
     }
 

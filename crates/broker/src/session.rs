@@ -178,6 +178,7 @@ impl Session {
     pub(crate) fn leave(&self, batch: &mut Batch) {
         self.abandon(batch);
         batch.shared.connections.remove(self.id());
+        batch.shared.changes.tell();
     }
 
     /// Whether it said who it is.
@@ -355,6 +356,7 @@ impl State {
             drop(channel);
             self.shared.channels.forget_if_unused(&name);
         }
+        batch.shared.changes.tell();
         self.addresses = HashMap::new();
         for (_, requester) in self.requesters.drain().filter(|(_, requester)| requester.is_unnamed) {
             match parting {

@@ -108,7 +108,8 @@ fn look_after(at: Time, due: Due, batch: &mut Batch) {
             let name = channel.name().clone();
             drop(channel);
             batch.pull();
-            Arc::clone(&batch.shared).channels.forget_if_unused(&name);
+            batch.shared.channels.forget_if_unused(&name);
+            batch.shared.changes.tell();
         }
         Due::Unnamed(requester, absence) => {
             let shared = Arc::clone(&batch.shared);

@@ -217,11 +217,11 @@ fn header_of(arrival: Option<Arrival<(), Infallible>>) -> Header {
 
 #[tokio::test]
 async fn a_silent_connection_is_ended_and_a_speaking_one_is_not() {
-    let place = Way::Tcp.start(Broker::builder().heartbeat(Duration::from_millis(50))).await;
+    let place = Way::Tcp.start(Broker::builder().heartbeat(Duration::from_millis(500))).await;
     let mut silent = place.service(1).await;
     let mut speaking = place.connect().await;
     let said = async {
-        let mut every = tokio::time::interval(Duration::from_millis(10));
+        let mut every = tokio::time::interval(Duration::from_millis(50));
         loop {
             every.tick().await;
             speaking.send(Pong { nonce: 0 }).await;

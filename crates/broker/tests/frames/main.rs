@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "all of it is tests")]
 
 mod connections;
+mod crowd;
 mod deliveries;
 mod drain;
 mod limits;

@@ -120,11 +120,8 @@ impl Place {
     }
 
     pub(crate) async fn until_connections(&self, count: usize) {
-        let patience = tokio::time::Instant::now() + PATIENCE;
-        while self.broker.connections() != count {
-            assert!(tokio::time::Instant::now() < patience, "the connections come to {count}");
-            tokio::task::yield_now().await;
-        }
+        let reached = self.broker.until(|_| self.broker.connections() == count);
+        tokio::time::timeout(PATIENCE, reached).await.expect("the connections come to the expected number");
     }
 }
 
