@@ -258,11 +258,8 @@ async fn a_client_tells_of_its_connection(way: Way) {
     assert_eq!(events.next().await, Some(ConnectionEvent::Disconnected));
     assert_eq!(events.next().await, Some(ConnectionEvent::Connected));
     far.close().await;
-    loop {
-        match events.next().await {
-            Some(event) => assert_eq!(event, ConnectionEvent::Disconnected),
-            None => break,
-        }
+    while let Some(event) = events.next().await {
+        assert_eq!(event, ConnectionEvent::Disconnected);
     }
 }
 

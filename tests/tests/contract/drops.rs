@@ -157,13 +157,7 @@ async fn a_dropped_broker_ends_every_connection(way: Way) {
     assert_eq!(events.next().await, Some(ConnectionEvent::Connected));
     let address = stage.address();
     drop(stage);
-    loop {
-        match events.next().await {
-            Some(ConnectionEvent::Disconnected) => break,
-            Some(_) => {}
-            None => break, // In process nothing else can be connected to.
-        }
-    }
+    while events.next().await.is_some_and(|event| event != ConnectionEvent::Disconnected) {}
     if let Some(address) = address {
         while TcpStream::connect(address).await.is_ok() {
             tokio::task::yield_now().await;
