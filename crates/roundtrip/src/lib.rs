@@ -18,3 +18,8 @@ pub mod broker {
 
 #[cfg(feature = "client")]
 pub use roundtrip_client::*;
+
+/// The examples of the README, which run as tests.
+#[cfg(all(doctest, feature = "client", feature = "broker"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,10 +1,12 @@
 //! The real binary, as people and scripts use it: what it prints, where, and how it exits. Every test starts its own
 //! broker on a free port. Tests wait for lines and ends; `stage::LIMIT` is only there to end one that hangs.
+#![allow(clippy::unwrap_used, reason = "a test ends where its expectation does")]
 
 mod broker;
 mod channels;
 mod demo;
 mod garbage;
+mod readme;
 mod replies;
 mod request;
 mod serve;
