@@ -147,8 +147,9 @@ impl ChannelEntry {
                     outcome: outcome.clone(),
                 };
                 peer.reply(reader.mailbox, mailbox.serial(), item, batch);
+                mailbox.decide(reader, true);
             }
-            Reading::Followed | Reading::Gone => mailbox.skip(reader),
+            Reading::Followed | Reading::Gone => mailbox.decide(reader, false),
         }
     }
 

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::admission::Doorkeeper;
 use crate::batch::Batch;
+use crate::connections::Membership;
 use crate::peer::{Lending, Life, Taken};
 use crate::session::{Fault, Session};
 use crate::shared::Shared;
@@ -63,6 +64,8 @@ struct InProcessConnection {
     doorkeeper: Doorkeeper,
     batch: Batch,
     span: tracing::Span,
+    /// Dropped after everything else.
+    _membership: Membership,
 }
 
 impl InProcessConnection {
@@ -70,7 +73,8 @@ impl InProcessConnection {
         let mut batch = Batch::new(shared);
         let session = Session::open(shared, Life::UntilGone, 0, &mut batch);
         let span = tracing::debug_span!("connection", connection.id = session.id().0, peer.addr = "in process");
-        Self { session, doorkeeper: Doorkeeper::new(shared), batch, span }
+        let membership = Membership::of(shared, &session);
+        Self { session, doorkeeper: Doorkeeper::new(shared), batch, span, _membership: membership }
     }
 
     fn why_over(&self) -> Broken {
@@ -147,7 +151,7 @@ impl Drop for InProcessConnection {
         let span = self.span.clone();
         let _inside = span.enter();
         self.batch.set_time();
-        self.session.leave(&mut self.batch);
+        self.session.abandon(&mut self.batch);
         self.batch.finish();
     }
 }

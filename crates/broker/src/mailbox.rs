@@ -22,7 +22,7 @@ use crate::channel::ChannelEntry;
 use crate::lock::Lock;
 use crate::memory::Room;
 use crate::message::Request;
-use crate::peer::Peer;
+use crate::peer::{Open, Peer};
 
 /// What a mailbox takes of memory beside what waits in it, in bytes.
 pub(crate) const MAILBOX_OVERHEAD: usize = 1024;
@@ -83,6 +83,8 @@ struct Guarded {
     is_noted: bool,
     /// Somebody pulls.
     is_pulled: bool,
+    /// What is offered to a connection, while its channel has not said whether that is sent it.
+    offered: Option<(Peer, Posted)>,
 }
 
 /// A use of a mailbox: by a request that has a place in it, by a reader, by a session that knows it.
@@ -160,15 +162,29 @@ impl MailboxHandle {
         self.0.state.locked().mailbox.handle_unpost(posted);
     }
 
+    /// A connection stopped following. Under its channel's lock, so an offer that is not decided yet is going to be
+    /// sent: a second one would send it twice.
     pub(crate) fn repost(&self, peer: PeerId, posted: &Posted, batch: &mut Batch) {
         let mut state = self.0.state.locked();
-        state.mailbox.handle_repost(peer, posted);
-        self.note(&mut state, batch);
+        let is_undecided = state.offered.as_ref().is_some_and(|(to, offered)| {
+            // Where the connection reads the mailbox twice, another reader of it may have been passed over before.
+            let mine =
+                |open: &mut Open| open.mailboxes().filter(|(_, mailbox)| mailbox.serial() == self.serial()).count();
+            roundtrip_core::Peer::id(to) == peer && offered == posted && to.open(mine) == 1
+        });
+        if !is_undecided {
+            state.mailbox.handle_repost(peer, posted);
+            self.note(&mut state, batch);
+        }
     }
 
-    /// A reader was not sent what it was offered last.
-    pub(crate) fn skip(&self, reader: ReaderId) {
-        self.0.state.locked().mailbox.handle_skipped(reader);
+    /// Whether a reader was sent what it was offered last. Under the lock of the channel that decided it.
+    pub(crate) fn decide(&self, reader: ReaderId, is_sent: bool) {
+        let mut state = self.0.state.locked();
+        state.offered = None;
+        if !is_sent {
+            state.mailbox.handle_skipped(reader);
+        }
     }
 
     /// A reader's outbox fell under its mark.
@@ -196,11 +212,12 @@ impl MailboxHandle {
                 state.is_pulled = false;
                 return;
             };
-            drop(state);
             let reader = ReaderId { peer: roundtrip_core::Peer::id(&peer), mailbox: number };
+            state.offered = Some((peer.clone(), posted.clone()));
+            drop(state);
             match posted.channel.upgrade() {
                 Some(channel) => channel.reply(posted.id, &peer, reader, self, batch),
-                None => self.skip(reader),
+                None => self.decide(reader, false),
             }
         }
     }

@@ -174,13 +174,6 @@ impl Session {
         }
     }
 
-    /// The connection is gone, and the broker forgets it.
-    pub(crate) fn leave(&self, batch: &mut Batch) {
-        self.abandon(batch);
-        batch.shared.connections.remove(self.id());
-        batch.shared.changes.tell();
-    }
-
     /// Whether it said who it is.
     pub(crate) fn is_greeted(&self) -> bool {
         self.state.locked().stage != Stage::Greeting

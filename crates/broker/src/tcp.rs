@@ -24,6 +24,7 @@ use tracing::Instrument;
 use self::watch::{Silence, Watch};
 use crate::admission::{Doorkeeper, Unread};
 use crate::batch::Batch;
+use crate::connections::Membership;
 use crate::memory::Room;
 use crate::peer::{Lending, Life, Taken};
 use crate::session::{Fault, Session};
@@ -75,6 +76,7 @@ async fn serve(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>) {
     let session = Session::open(&shared, life, u32::try_from(heartbeat.as_millis()).unwrap_or(u32::MAX), &mut batch);
     let span = tracing::debug_span!("connection", connection.id = session.id().0, peer.addr = %address);
     let buffers = shared.memory.room_at_any_rate(0);
+    let membership = Membership::of(&shared, &session);
     let connection = TcpSession {
         watch: Watch::new(heartbeat),
         batch,
@@ -86,6 +88,7 @@ async fn serve(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>) {
         arrivals: VecDeque::new(),
         is_greeted: false,
         buffers,
+        _membership: membership,
     };
     async {
         tracing::debug!("connection accepted");
@@ -117,6 +120,8 @@ struct TcpSession {
     is_greeted: bool,
     /// For the buffers beyond those of an idle connection.
     buffers: Room,
+    /// Dropped after everything else.
+    _membership: Membership,
 }
 
 /// What there is to do.
@@ -322,7 +327,7 @@ impl TcpSession {
 impl Drop for TcpSession {
     fn drop(&mut self) {
         self.batch.set_time();
-        self.session.leave(&mut self.batch);
+        self.session.abandon(&mut self.batch);
         self.batch.finish();
     }
 }

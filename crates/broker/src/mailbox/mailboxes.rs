@@ -52,7 +52,12 @@ impl Mailboxes {
                 places: AtomicUsize::new(0),
                 handles: AtomicUsize::new(0),
                 home: Weak::clone(&self.me),
-                state: Mutex::new(Guarded { mailbox: Mailbox::new(), is_noted: false, is_pulled: false }),
+                state: Mutex::new(Guarded {
+                    mailbox: Mailbox::new(),
+                    is_noted: false,
+                    is_pulled: false,
+                    offered: None,
+                }),
                 _room: room,
             })
         });
