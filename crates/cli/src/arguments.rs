@@ -23,7 +23,7 @@ pub(crate) const FIRST_COMMANDS: &str = "Roundtrip carries requests to services 
 
 const EXIT_STATUS: &str = "Exit status: 0 replied (other commands: done), 1 any other outcome, 2 usage, 3 refused, \
 4 cannot connect (broker: cannot listen), 5 unknown ticket, 6 stopped with accepted requests failed, 124 --wait passed, \
-130 Ctrl-C.
+130 Ctrl-C (broker, serve and replies --follow, stopped in good order: 0).
 ROUNDTRIP_LOG sets what is logged to standard error: warn unless set, debug for more.";
 
 /// A message broker for asynchronous request-reply: requests go out, and every accepted one comes back with one outcome.
@@ -158,8 +158,8 @@ pub(crate) struct Waiting {
     /// How long to wait at most, such as 500ms, 20s, 5m or 2h. The request goes on after that.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) wait: Option<Duration>,
-    /// Print one object: ticket, channel, operation, outcome, attempts, error, and payload where it is JSON, else
-    /// payload_base64.
+    /// Print one object: ticket, channel, operation (of a request that was sent here), outcome (null while it is open),
+    /// attempts, error, and payload where it is JSON, else payload_base64.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -7,6 +7,7 @@
 mod cast;
 mod child;
 mod director;
+mod label;
 mod report;
 mod screen;
 mod track;

@@ -30,7 +30,8 @@ pub(crate) async fn run(arguments: Replies) -> Result<Exit, Quit> {
             reply = next => reply,
             () = stop.next() => {
                 client.close().await;
-                return Ok(Exit::Interrupted);
+                // Being stopped is how following ends.
+                return Ok(if follow { Exit::Done } else { Exit::Interrupted });
             }
             Some(event) = events.next() => {
                 waiting::narrate(&client, event);

@@ -39,15 +39,15 @@ pub(crate) async fn run(arguments: Serve) -> Result<Exit, Quit> {
         .concurrency(concurrency)
         .with_graceful_shutdown(draining.clone().cancelled_owned());
     let mut service = std::pin::pin!(service.run());
-    loop {
+    let exit = loop {
         tokio::select! {
             ended = &mut service => {
                 ended.map_err(|error| ended_badly(&error))?;
-                break;
+                break Exit::Done;
             }
             // The second time the service is dropped: its commands are killed and their requests given back.
             () = stop.next() => match draining.is_cancelled() {
-                true => break,
+                true => break Exit::Interrupted,
                 false => {
                     tell("finishing what is under way; stop again to kill it and give it back");
                     draining.cancel();
@@ -55,9 +55,9 @@ pub(crate) async fn run(arguments: Serve) -> Result<Exit, Quit> {
             },
             Some(event) = events.next() => waiting::narrate(&client, event),
         }
-    }
+    };
     client.close().await;
-    Ok(if draining.is_cancelled() { Exit::Interrupted } else { Exit::Done })
+    Ok(exit)
 }
 
 fn ended_badly(error: &ServiceError) -> Quit {

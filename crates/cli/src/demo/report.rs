@@ -6,6 +6,7 @@ use std::time::Duration;
 use roundtrip_patient_summary::consumer::ledger::Account;
 use roundtrip_patient_summary::summary::Counts;
 
+use super::label::Labels;
 use crate::color::Paint;
 use crate::duration::seconds;
 
@@ -81,7 +82,9 @@ impl Report {
     }
 
     fn table(&self) -> Vec<String> {
-        let rows: Vec<[String; 8]> = self.patients.iter().map(Patient::row).collect();
+        let ids: Vec<String> = self.patients.iter().map(|patient| patient.id.clone()).collect();
+        let labels = Labels::of(&ids);
+        let rows: Vec<[String; 8]> = self.patients.iter().map(|patient| patient.row(labels)).collect();
         let mut widths = HEADINGS.map(str::len);
         for row in &rows {
             for (width, cell) in widths.iter_mut().zip(row) {
@@ -115,7 +118,7 @@ impl Report {
 }
 
 impl Patient {
-    fn row(&self) -> [String; 8] {
+    fn row(&self, labels: Labels) -> [String; 8] {
         let counted = |count: fn(&Counts) -> Option<usize>| match &self.counts {
             Some(counts) => count(counts).map_or("unavailable".to_owned(), |number| number.to_string()),
             None => "-".to_owned(),
@@ -126,7 +129,7 @@ impl Patient {
             (None, None) => "none: no outcome".to_owned(),
         };
         [
-            self.id.clone(),
+            labels.cut(&self.id).to_owned(),
             self.attempts.to_string(),
             seconds(self.waited),
             seconds(self.worked),
@@ -185,7 +188,7 @@ Try next:
         without.patients[0] =
             Patient { outcome: Some("dead".into()), counts: None, file: None, ..patient("23b32be5", 5) };
         assert_eq!(without.problems(), ["1 of 2 patients have no summary"]);
-        assert!(without.text(Paint::default()).contains("            -          -            -  none: dead\n"));
+        assert!(without.text(Paint::default()).contains("       -          -            -  none: dead\n"));
 
         let mut undisturbed = report();
         undisturbed.patients[1].attempts = 1;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::director::short;
+use super::label::Labels;
 use crate::color::{Color, Paint};
 use crate::duration::seconds;
 use crate::output::tell;
@@ -72,11 +72,10 @@ impl Screen {
     /// What the consumer did meanwhile.
     pub(crate) fn other_work(&mut self, done: u64, open: usize) {
         if let Some(bars) = &self.bars {
-            bars.work
-                .set_message(format!("other work: {done} appointment letters written while {open} tickets are open"));
+            bars.work.set_message(format!("other work: {done} appointment letters written, tickets open: {open}"));
         } else if self.work_told.elapsed() >= WORK_LINES && open > 0 {
             self.work_told = Instant::now();
-            self.tell("consumer", &format!("other work: {done} appointment letters written, {open} tickets open"));
+            self.tell("consumer", &format!("other work: {done} appointment letters written, tickets open: {open}"));
         }
     }
 
@@ -93,9 +92,10 @@ impl Bars {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("  {prefix}  {bar:24.cyan} {msg}");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸·");
+        let labels = Labels::of(patients);
         let bar = |patient: &String| {
             let bar = all.add(ProgressBar::new(100).with_style(style.clone()));
-            bar.set_prefix(short(patient).to_owned());
+            bar.set_prefix(labels.cut(patient).to_owned());
             bar.set_message("waiting");
             (patient.clone(), bar)
         };
