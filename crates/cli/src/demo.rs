@@ -196,7 +196,13 @@ fn reckon(
             file,
         }
     });
-    Report { patients: patients.collect(), account: Account::of(entries), took, calm }
+    Report { patients: patients.collect(), account: Account::of(entries), took, calm, program: program() }
+}
+
+/// This program as it was typed: a first run has it in no PATH.
+fn program() -> String {
+    let typed = std::env::args().next().filter(|typed| typed.contains('/'));
+    typed.unwrap_or_else(|| "roundtrip".to_owned())
 }
 
 /// One patient, with `--json`.

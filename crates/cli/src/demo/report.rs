@@ -17,6 +17,8 @@ pub(crate) struct Report {
     pub(crate) account: Account,
     pub(crate) took: Duration,
     pub(crate) calm: bool,
+    /// What to type to start this program.
+    pub(crate) program: String,
 }
 
 /// One patient.
@@ -103,17 +105,22 @@ impl Report {
     }
 
     fn next_commands(&self) -> Vec<String> {
+        let program = &self.program;
         let folder = self.patients.iter().find_map(|patient| patient.file.as_deref().and_then(Path::parent));
-        let show = folder.map(|folder| {
-            format!("  ls {:<42}the summaries: International Patient Summaries, FHIR R4", folder.display())
+        let look = folder.map(|folder| {
+            (format!("ls {}", folder.display()), "the summaries: International Patient Summaries, FHIR R4")
         });
-        let rest = [
-            "  roundtrip demo --calm                        the same, and nobody dies",
-            "  roundtrip broker                             a broker of your own; then, beside it:",
-            "  roundtrip serve shout_request -- tr a-z A-Z",
-            "  roundtrip request shout_request hello",
-        ];
-        show.into_iter().chain(rest.map(str::to_owned)).collect()
+        let commands: Vec<(String, &str)> = look
+            .into_iter()
+            .chain([
+                (format!("{program} demo --calm"), "the same, and nobody dies"),
+                (format!("{program} broker"), "a broker of your own; then, in other terminals:"),
+                (format!("{program} serve shout_request -- tr a-z A-Z"), "any command as a service"),
+                (format!("{program} request shout_request hello"), "and its requester"),
+            ])
+            .collect();
+        let width = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
+        commands.iter().map(|(command, why)| format!("  {command:<width$}   {why}")).collect()
     }
 }
 
@@ -160,7 +167,7 @@ mod tests {
     fn report() -> Report {
         let account = Account { accepted: 2, outcomes: 2, lost: 0, doubled: 0, redelivered: 1 };
         let patients = vec![patient("23b32be5", 1), patient("85c63cf3", 2)];
-        Report { patients, account, took: Duration::from_millis(12_840), calm: false }
+        Report { patients, account, took: Duration::from_millis(12_840), calm: false, program: "roundtrip".into() }
     }
 
     #[test]
@@ -173,11 +180,11 @@ patient   attempts  waited  worked  problems  allergies  medications  file
 accepted 2   outcomes 2   lost 0   doubled 0   redelivered 1   12.8 s
 
 Try next:
-  ls ./summaries                               the summaries: International Patient Summaries, FHIR R4
-  roundtrip demo --calm                        the same, and nobody dies
-  roundtrip broker                             a broker of your own; then, beside it:
-  roundtrip serve shout_request -- tr a-z A-Z
-  roundtrip request shout_request hello";
+  ls ./summaries                                the summaries: International Patient Summaries, FHIR R4
+  roundtrip demo --calm                         the same, and nobody dies
+  roundtrip broker                              a broker of your own; then, in other terminals:
+  roundtrip serve shout_request -- tr a-z A-Z   any command as a service
+  roundtrip request shout_request hello         and its requester";
         assert_eq!(report().text(Paint::default()), expected);
     }
 
