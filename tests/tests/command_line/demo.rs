@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::stage::{Ended, Folder, Program, Signal};
+use crate::stage::{Ended, Folder, Program};
+#[cfg(target_os = "linux")]
+use crate::stage::{Signal, processes};
 
 #[tokio::test]
 async fn ten_patients_get_their_summary_although_processes_are_killed() {
@@ -85,12 +87,37 @@ async fn its_children_end_when_it_is_killed() {
     };
     program.signal(Signal::KILL);
     program.ended().await;
-    let ends = async {
-        while children.iter().any(|child| processes::runs(*child)) {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await; // Nobody tells us: they are not our children.
+    processes::end(&children).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn its_children_end_when_it_is_interrupted() {
+    let folder = Folder::new();
+    let program = demo(&folder, &["demo"]);
+    let children = loop {
+        let children = processes::children_of(program.id());
+        if children.len() >= 3 {
+            break children;
         }
+        tokio::task::yield_now().await;
     };
-    tokio::time::timeout(crate::stage::LIMIT, ends).await.expect("the children outlive the demo");
+    program.signal(Signal::INT);
+    program.ended().await.with_exit(130);
+    processes::end(&children).await;
+}
+
+#[tokio::test]
+async fn another_folder_of_the_same_form_works_too() {
+    let folder = Folder::new();
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/patient-summary/patients");
+    let sample = std::fs::read_dir(samples).unwrap().map(|entry| entry.unwrap().path()).min().unwrap();
+    std::fs::create_dir(folder.path("data")).unwrap();
+    std::fs::copy(&sample, folder.path("data").join("somebody.json")).unwrap();
+    let ended = demo(&folder, &["demo", "--ehr-data", "data", "--json"]).ended().await.with_exit(0);
+    let patients = patients(&ended);
+    assert_eq!(patients.len(), 1);
+    assert_is_document_of(&folder, &patients[0]);
 }
 
 fn demo(folder: &Folder, arguments: &[&str]) -> Program {
@@ -144,31 +171,5 @@ impl Sum {
             doubled: figure("doubled"),
             redelivered: figure("redelivered"),
         }
-    }
-}
-
-#[cfg(target_os = "linux")]
-mod processes {
-    //! What the system says of processes that are not our own children.
-
-    use std::fs;
-
-    /// The processes that this one has started and that run.
-    pub(super) fn children_of(parent: u32) -> Vec<u32> {
-        let all = fs::read_dir("/proc").expect("there is a list of processes").flatten();
-        let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        ids.filter(|id| stat(*id).is_some_and(|(state, its_parent)| state != 'Z' && its_parent == parent)).collect()
-    }
-
-    /// Whether a process is there and has not ended.
-    pub(super) fn runs(id: u32) -> bool {
-        stat(id).is_some_and(|(state, _)| state != 'Z')
-    }
-
-    /// State and parent.
-    fn stat(id: u32) -> Option<(char, u32)> {
-        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-        let mut fields = stat.rsplit_once(") ")?.1.split_whitespace();
-        Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
     }
 }

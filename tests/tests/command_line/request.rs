@@ -72,6 +72,34 @@ async fn without_waiting_the_ticket_is_printed_alone_and_attach_waits_for_the_re
 }
 
 #[tokio::test]
+async fn a_request_without_a_requester_is_kept_under_its_ticket() {
+    let broker = BrokerProgram::start().await;
+    let ended = broker.run(&["request", "work_request", "please", "--no-wait"]).await.with_exit(0);
+    let ticket = ended.stdout.trim_end();
+    let waited = broker.run(&["request", "work_request", "please", "--wait", "10ms"]).await.with_exit(124);
+    let _service = broker.serve("work_request", &["echo", "done"]).await;
+    for ticket in [ticket, &ticket_in(&waited, "work_request")] {
+        assert_eq!(broker.run(&["attach", ticket]).await.with_exit(0).stdout.trim_end(), "done");
+        assert_eq!(broker.run(&["attach", ticket, "--wait", "0s"]).await.with_exit(0).stdout.trim_end(), "done");
+    }
+}
+
+#[tokio::test]
+async fn what_was_printed_is_acknowledged_and_what_was_not_stays() {
+    let broker = BrokerProgram::start().await;
+    let _service = broker.serve("work_request", &["echo", "done"]).await;
+    let letters = ["--requester", "letters"];
+    broker.run(&[&["request", "work_request", "printed"][..], &letters].concat()).await.with_exit(0);
+    let left =
+        broker.run(&[&["request", "work_request", "left", "--no-wait"][..], &letters].concat()).await.with_exit(0);
+    broker.until("work_request", |figures| figures["retained"] == 1).await;
+    let replies =
+        broker.run(&[&["replies", "--reply-channel", "work_reply"][..], &letters].concat()).await.with_exit(0);
+    assert_eq!(replies.stdout.lines().count(), 1, "{}", replies.stdout);
+    assert!(replies.stdout.contains(left.stdout.trim_end()), "{}", replies.stdout);
+}
+
+#[tokio::test]
 async fn a_wait_that_passes_leaves_the_request_and_prints_its_ticket() {
     let broker = BrokerProgram::start().await;
     let ended = broker

@@ -1,5 +1,7 @@
 //! `serve`: any command as a service.
 
+#[cfg(target_os = "linux")]
+use crate::stage::processes;
 use crate::stage::{BrokerProgram, Folder, Program, Signal, appears, begin_and_wait};
 
 #[tokio::test]
@@ -106,6 +108,28 @@ async fn a_lost_lease_ends_the_command() {
     folder.write("go-on", "");
     let reply = second.run(&["request", "work_request", "again"]).await.with_exit(0);
     assert_eq!(reply.stdout.trim_end(), "done", "the service goes on");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_command_that_does_not_end_when_asked_to_is_killed() {
+    let folder = Folder::new();
+    let broker = BrokerProgram::start().await;
+    let (id, go_on) = (folder.path("id"), folder.path("go-on"));
+    let script = format!(
+        "trap '' TERM; cat >/dev/null; echo $$ > '{0}.new'; mv '{0}.new' '{0}'; until test -e '{1}'; do sleep 0.02; done",
+        id.display(),
+        go_on.display()
+    );
+    let _service = broker.serve("work_request", &["sh", "-c", &script]).await;
+    broker.run(&["request", "work_request", "please", "--no-wait"]).await.with_exit(0);
+    appears(&id).await;
+    let command: u32 = std::fs::read_to_string(&id).unwrap().trim().parse().unwrap();
+    let address = broker.address.clone();
+    broker.program.signal(Signal::KILL);
+    broker.program.ended().await;
+    let _second = BrokerProgram::listening_on(&address).await;
+    processes::end(&[command]).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 mod feed;
 mod folder;
+#[cfg(target_os = "linux")]
+pub(crate) mod processes;
 mod program;
 
 use std::path::Path;

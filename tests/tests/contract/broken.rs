@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use roundtrip::{ConnectionEvent, Context, SubmitError};
+use roundtrip::{Broker, ConnectionEvent, Context, SubmitError};
 use tokio::task::JoinSet;
 
-use crate::stage::{Cable, Double, LIMIT, Stage, Way, Witness, both_ways, doubled, patient, quick};
+use crate::stage::{Cable, Double, LIMIT, Stage, Way, Witness, both_ways, doubled, patient, quick, within};
 
 both_ways! {
     the_work_under_a_cut_connection_is_kept_and_not_repeated,
@@ -239,7 +240,7 @@ async fn a_submission_without_an_answer_is_unconfirmed_and_can_be_repeated(way: 
     cable.unplug();
     assert_eq!(events.next().await, Some(ConnectionEvent::Disconnected));
     let requester = far.requester("test");
-    let unanswered = requester.submit(Double::of(21)).timeout(std::time::Duration::from_millis(1)).await;
+    let unanswered = requester.submit(Double::of(21)).timeout(Duration::from_millis(1)).await;
     let Err(SubmitError::Unconfirmed { ticket }) = unanswered else { panic!("{unanswered:?}") };
     cable.plug();
     let ticket = requester.submit(Double::of(21)).under(ticket).timeout(LIMIT).await.unwrap();
@@ -261,6 +262,32 @@ async fn a_client_tells_of_its_connection(way: Way) {
     while let Some(event) = events.next().await {
         assert_eq!(event, ConnectionEvent::Disconnected);
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_is_given_up_by_both_ends() {
+    within(async {
+        let builder = Broker::builder().defaults(quick().lease(LIMIT)).heartbeat(Duration::from_millis(200));
+        let stage = Stage::with(Way::Tcp, builder).await;
+        let near = stage.client().await;
+        let cable = stage.cable().await;
+        let far = cable.client().await;
+        let witness = Witness::new();
+        let _service = far.service(witness.holding()).spawn();
+        let ticket = near.requester("test").submit(Double::of(21)).await.unwrap().into_raw();
+        let job = witness.begun().await;
+        let mut events = far.events();
+        assert_eq!(events.next().await, Some(ConnectionEvent::Connected));
+        cable.freeze();
+        let _second = near.service(doubled).spawn();
+        let outcome = ticket.await.unwrap();
+        assert!(outcome.attempts >= 2, "the broker heard nothing of the first");
+        assert_eq!(outcome.decode::<Double>(), Ok(42));
+        assert_eq!(events.next().await, Some(ConnectionEvent::Disconnected), "nor did the first of the broker");
+        job.cancelled().cancelled().await;
+        witness.let_go(1);
+    })
+    .await;
 }
 
 /// Cuts, and waits until the client is connected again.

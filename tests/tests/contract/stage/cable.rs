@@ -27,6 +27,7 @@ enum End {
 #[derive(Debug, Clone, Copy)]
 struct Plug {
     cuts: u64,
+    freezes: u64,
     plugged: bool,
 }
 
@@ -60,7 +61,13 @@ impl Cable {
 
     /// Breaks every connection, and lets none through until [`Cable::plug`].
     pub(crate) fn unplug(&self) {
-        self.plug.send_modify(|plug| *plug = Plug { cuts: plug.cuts + 1, plugged: false });
+        self.plug.send_modify(|plug| *plug = Plug { cuts: plug.cuts + 1, plugged: false, ..*plug });
+    }
+
+    /// Carries no further byte of the connections that there are, and closes none of them. Over TCP alone: in process
+    /// nothing can be silent.
+    pub(crate) fn freeze(&self) {
+        self.plug.send_modify(|plug| plug.freezes += 1);
     }
 
     /// Lets connections through again.
@@ -69,7 +76,7 @@ impl Cable {
     }
 
     fn plugged() -> Arc<watch::Sender<Plug>> {
-        Arc::new(watch::Sender::new(Plug { cuts: 0, plugged: true }))
+        Arc::new(watch::Sender::new(Plug { cuts: 0, freezes: 0, plugged: true }))
     }
 }
 
@@ -82,10 +89,15 @@ impl Drop for Cable {
 }
 
 /// Resolves when the cable is cut for the next time.
-async fn next_cut(mut plug: watch::Receiver<Plug>) {
-    let cuts = plug.borrow_and_update().cuts;
-    let cut = plug.wait_for(|plug| plug.cuts != cuts).await.is_ok();
-    if !cut {
+async fn next_cut(plug: watch::Receiver<Plug>) {
+    next(plug, |plug| plug.cuts).await;
+}
+
+/// Resolves when this figure changes for the next time.
+async fn next(mut plug: watch::Receiver<Plug>, figure: impl Fn(&Plug) -> u64) {
+    let before = figure(&plug.borrow_and_update());
+    let changed = plug.wait_for(|plug| figure(plug) != before).await.is_ok();
+    if !changed {
         std::future::pending::<()>().await; // The cable is gone, the connections through it may end by themselves.
     }
 }
@@ -95,14 +107,17 @@ async fn forward(listener: TcpListener, broker: SocketAddr, plug: watch::Receive
         if !plug.borrow().plugged {
             continue; // Closes it.
         }
-        let cut = next_cut(plug.clone());
+        let (cut, frozen) = (next_cut(plug.clone()), next(plug.clone(), |plug| plug.freezes));
         tokio::spawn(async move {
             let carried = async {
-                let mut far = TcpStream::connect(broker).await?;
-                tokio::io::copy_bidirectional(&mut near, &mut far).await
+                let Ok(mut far) = TcpStream::connect(broker).await else { return };
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                    () = frozen => std::future::pending().await,
+                }
             };
             tokio::select! {
-                _ = carried => {}
+                () = carried => {}
                 () = cut => {}
             }
         });
