@@ -284,6 +284,7 @@ async fn a_connection_that_falls_silent_is_given_up_by_both_ends() {
         assert!(outcome.attempts >= 2, "the broker heard nothing of the first");
         assert_eq!(outcome.decode::<Double>(), Ok(42));
         assert_eq!(events.next().await, Some(ConnectionEvent::Disconnected), "nor did the first of the broker");
+        cable.plug();
         job.cancelled().cancelled().await;
         witness.let_go(1);
     })

@@ -64,10 +64,10 @@ impl Cable {
         self.plug.send_modify(|plug| *plug = Plug { cuts: plug.cuts + 1, plugged: false, ..*plug });
     }
 
-    /// Carries no further byte of the connections that there are, and closes none of them. Over TCP alone: in process
-    /// nothing can be silent.
+    /// Carries no further byte of the connections that there are, closes none of them, and lets no other through until
+    /// [`Cable::plug`]. Over TCP alone: in process nothing can be silent.
     pub(crate) fn freeze(&self) {
-        self.plug.send_modify(|plug| plug.freezes += 1);
+        self.plug.send_modify(|plug| *plug = Plug { freezes: plug.freezes + 1, plugged: false, ..*plug });
     }
 
     /// Lets connections through again.
