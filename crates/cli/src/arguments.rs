@@ -159,7 +159,7 @@ pub(crate) struct Waiting {
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) wait: Option<Duration>,
     /// Print one object: ticket, channel, operation (of a request that was sent here), outcome (null while it is open),
-    /// attempts, error, and payload where it is JSON, else payload_base64.
+    /// attempts, error, and payload: JSON as it is, other text as a string, bytes as payload_base64.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -178,8 +178,8 @@ pub(crate) struct Replies {
     /// Go on with what comes, until stopped.
     #[arg(long)]
     pub(crate) follow: bool,
-    /// Print objects: ticket, channel, operation, outcome, attempts, error, and payload where it is JSON, else
-    /// payload_base64.
+    /// Print objects: ticket, channel, operation, outcome, attempts, error, and payload: JSON as it is, other text as a
+    /// string, bytes as payload_base64.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]

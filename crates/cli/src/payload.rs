@@ -52,6 +52,11 @@ pub(crate) fn json(payload: &[u8]) -> Option<Box<RawValue>> {
     RawValue::from_string(kept.collect()).ok()
 }
 
+/// The payload as a value in a line of JSON: itself if it is JSON, a string if it is other text; bytes cannot be shown.
+pub(crate) fn shown(payload: &[u8]) -> Option<Box<RawValue>> {
+    json(payload).or_else(|| serde_json::value::to_raw_value(std::str::from_utf8(payload).ok()?).ok())
+}
+
 /// The payload as text on one line: JSON as it is, other text with its control characters escaped, bytes in base64.
 pub(crate) fn one_line(payload: &[u8]) -> Cow<'_, str> {
     if let Some(value) = json(payload) {

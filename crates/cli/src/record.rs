@@ -4,7 +4,7 @@ use roundtrip::{Ending, Problem, TicketId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::payload::{base64, json, one_line, printable};
+use crate::payload::{base64, one_line, printable, shown};
 
 /// One outcome, with `--json`.
 #[derive(Serialize)]
@@ -38,15 +38,15 @@ impl<'a> Record<'a> {
         ending: &'a Ending,
         payload: &[u8],
     ) -> Self {
-        let json = json(payload);
+        let shown = shown(payload).filter(|_| carries_payload(ending));
         Self {
             ticket: ticket.to_string(),
             channel: ticket.channel.as_str(),
             operation,
             outcome: ending.kind().as_str(),
             attempts,
-            payload_base64: (json.is_none() && carries_payload(ending)).then(|| base64(payload)),
-            payload: json,
+            payload_base64: (shown.is_none() && carries_payload(ending)).then(|| base64(payload)),
+            payload: shown,
             error: problem(ending),
         }
     }
@@ -114,9 +114,10 @@ mod tests {
     }
 
     #[test]
-    fn any_other_reply_is_base64_so_that_no_program_has_to_guess() {
-        let line = line(&replied(), b"hello");
-        assert!(line.contains(r#""payload_base64":"aGVsbG8=""#) && !line.contains(r#""payload":"#), "{line}");
+    fn a_reply_of_other_text_is_a_string_and_one_of_bytes_is_base64() {
+        assert!(line(&replied(), b"hel\"lo").ends_with(r#""payload":"hel\"lo"}"#));
+        let bytes = line(&replied(), b"\xff\xfe");
+        assert!(bytes.contains(r#""payload_base64":"//4=""#) && !bytes.contains(r#""payload":"#), "{bytes}");
     }
 
     #[test]

@@ -47,7 +47,18 @@ async fn with_json_the_outcome_is_one_object() {
     assert!(object["ticket"].as_str().unwrap().starts_with("echo_request:"));
 
     let object = one_object(&broker.run(&["request", "echo_request", "no json", "--json"]).await.with_exit(0));
-    assert_eq!(object["payload_base64"], "bm8ganNvbg==");
+    assert_eq!(object["payload"], "no json");
+    let bytes = folder_of_bytes();
+    let object = one_object(&broker.run(&["request", "echo_request", &bytes.1, "--json"]).await.with_exit(0));
+    assert_eq!(object["payload_base64"], "/wA=");
+}
+
+/// A folder with a file that is no text, and the argument that names it.
+fn folder_of_bytes() -> (Folder, String) {
+    let folder = Folder::new();
+    let file = folder.write("bytes", b"\xff\0");
+    let argument = format!("@{}", file.display());
+    (folder, argument)
 }
 
 #[tokio::test]

@@ -236,7 +236,11 @@ impl ClientState {
 
     pub(super) fn handle_error(&mut self, error: &Error) {
         // Its message may quote what was sent; the code says enough for a log.
-        tracing::warn!(code = %error.code, frame = error.frame, closes = error.closes, "the broker reports an error");
+        if error.code == ErrorCode::Stopping {
+            tracing::debug!("the broker stops");
+        } else {
+            tracing::warn!(code = %error.code, frame = error.frame, closes = error.closes, "the broker reports an error");
+        }
         if matches!(self.line.phase, Phase::Greeting { .. }) {
             self.line.last_failure = Some(ConnectFailure::TurnedAway(error.message.clone()));
             if error.code == ErrorCode::UnsupportedVersion && self.line.first_connect != FirstConnect::Forever {
