@@ -148,7 +148,7 @@ async fn consumer(broker: &str, output: PathBuf, ledger: PathBuf, patients: &[St
             eprintln!("{patient}  {:3.0} % {stage}", fraction * 100.0);
         }
         ConsumerEvent::Outcome { patient, outcome, attempts, .. } => {
-            eprintln!("{patient}  {outcome} after {attempts} attempts");
+            eprintln!("{patient}  {outcome} at attempt {attempts}");
         }
         ConsumerEvent::OtherWork { done } if done % 10 == 0 => {
             eprintln!("meanwhile: {done} appointment letters written")
