@@ -9,6 +9,7 @@ use bytes::Bytes;
 use roundtrip_protocol::{ChannelName, Hold, NameError, Problem, Refusal, ServiceNumber, Settlement};
 use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::context::Context;
 use crate::handler::{Handler, Settled};
@@ -49,8 +50,8 @@ impl Service {
         self
     }
 
-    /// Runs until it is shut down. Dropped before that, it stops taking, drops its handlers and gives their requests
-    /// back.
+    /// Runs until it is shut down, each handler in a task and in a tracing span `request` of its own. Dropped before
+    /// that, it stops taking, drops its handlers and gives their requests back.
     ///
     /// # Errors
     ///
@@ -212,8 +213,11 @@ impl Desk<'_> {
         let context = Context::new(Arc::clone(self.link.shared()), &handed, cancelled.clone());
         let handler = Arc::clone(&self.handler);
         let request = handed.request;
+        let ticket = context.ticket();
+        let attempt = context.attempt();
+        let span = tracing::info_span!("request", channel = %ticket.channel, request.id = %ticket.id, attempt);
         // Called inside the task, so that a panic before its first await ends the task alone.
-        let task = self.tasks.spawn(async move { handler(request, context).await });
+        let task = self.tasks.spawn(async move { handler(request, context).await }.instrument(span));
         self.jobs.insert(task.id(), Job { delivery: handed.key, cancelled });
     }
 
