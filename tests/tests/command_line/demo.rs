@@ -77,14 +77,7 @@ async fn a_folder_that_is_not_there_is_named() {
 async fn its_children_end_when_it_is_killed() {
     let folder = Folder::new();
     let program = demo(&folder, &["demo"]);
-    // The broker is in this process or a child; the services and the consumer are children.
-    let children = loop {
-        let children = processes::children_of(program.id());
-        if children.len() >= 3 {
-            break children;
-        }
-        tokio::task::yield_now().await;
-    };
+    let children = its_children(&program).await;
     program.signal(Signal::KILL);
     program.ended().await;
     processes::end(&children).await;
@@ -95,13 +88,7 @@ async fn its_children_end_when_it_is_killed() {
 async fn its_children_end_when_it_is_interrupted() {
     let folder = Folder::new();
     let program = demo(&folder, &["demo"]);
-    let children = loop {
-        let children = processes::children_of(program.id());
-        if children.len() >= 3 {
-            break children;
-        }
-        tokio::task::yield_now().await;
-    };
+    let children = its_children(&program).await;
     program.signal(Signal::INT);
     program.ended().await.with_exit(130);
     processes::end(&children).await;
@@ -118,6 +105,18 @@ async fn another_folder_of_the_same_form_works_too() {
     let patients = patients(&ended);
     assert_eq!(patients.len(), 1);
     assert_is_document_of(&folder, &patients[0]);
+}
+
+/// The services and the consumer, once all of them have been started.
+#[cfg(target_os = "linux")]
+async fn its_children(program: &Program) -> Vec<u32> {
+    loop {
+        let children = processes::children_of(program.id());
+        if children.len() >= 3 {
+            return children;
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 fn demo(folder: &Folder, arguments: &[&str]) -> Program {

@@ -6,6 +6,7 @@ use roundtrip_protocol::{Answer, Call, DeadReason, Hold, RequestId, ServiceNumbe
 
 use super::effect::{Ending, Tell};
 use super::request::Stage;
+use super::settle::Standing;
 use super::{ServiceInstance, Step};
 use crate::handles::{Handles, Peer, PeerId};
 use crate::time::Time;
@@ -139,12 +140,11 @@ impl<H: Handles> Step<'_, H> {
 
     fn taken_back(&mut self, peer: &H::Peer, service: ServiceInstance, token: Token) -> Answer {
         let id = token.id;
-        let Some(request) = self.current_or_settled(token) else {
-            return Answer::LeaseLost;
+        let request = match self.standing(token) {
+            Standing::Current(request) | Standing::Lost(request) => request,
+            Standing::Settled => return Answer::Settled,
+            Standing::Stale => return Answer::LeaseLost,
         };
-        if request.settled.contains(token.delivery) {
-            return Answer::Settled;
-        }
         let (Stage::Lost(delivery) | Stage::InFlight(delivery)) = &mut request.stage else {
             return Answer::LeaseLost;
         };
@@ -175,13 +175,13 @@ impl<H: Handles> Step<'_, H> {
 
     /// A sign of life for one delivery, over any connection.
     pub(super) fn renew(&mut self, peer: &H::Peer, call: Call, token: Token) {
-        let answer = match self.current_or_settled(token) {
-            Some(request) if request.settled.contains(token.delivery) => Answer::Settled,
-            Some(request) if matches!(request.stage, Stage::InFlight(_)) => {
+        let answer = match self.standing(token) {
+            Standing::Settled => Answer::Settled,
+            Standing::Current(_) => {
                 self.begin_lease(token.id);
                 Answer::Renewed
             }
-            _ => Answer::LeaseLost,
+            Standing::Lost(_) | Standing::Stale => Answer::LeaseLost,
         };
         self.tell(peer, Tell::Answered { call, answer });
     }

@@ -10,29 +10,44 @@ use super::request::{Request, Stage};
 use super::{Settling, Step};
 use crate::handles::Handles;
 
+/// Where the delivery of a token stands.
+pub(super) enum Standing<'a, H: Handles> {
+    /// With a service: this is the request's current delivery.
+    Current(&'a mut Request<H>),
+    /// Lost, and not given up yet: it may be taken back.
+    Lost(&'a mut Request<H>),
+    /// Settled, now or earlier.
+    Settled,
+    /// Of another delivery, request or start of the broker that counts no more.
+    Stale,
+}
+
 impl<H: Handles> Step<'_, H> {
     pub(super) fn settle(&mut self, peer: &H::Peer, call: Call, token: Token, settlement: Settling<H>) {
-        let answer = match self.current_or_settled(token) {
-            Some(request) if request.settled.contains(token.delivery) => Answer::Settled,
-            Some(request) if matches!(request.stage, Stage::InFlight(_)) => {
+        let answer = match self.standing(token) {
+            Standing::Settled => Answer::Settled,
+            Standing::Current(request) => {
                 request.settled.insert(token.delivery);
                 self.settle_current(token.id, settlement);
                 Answer::Settled
             }
-            _ => Answer::LeaseLost,
+            Standing::Lost(_) | Standing::Stale => Answer::LeaseLost,
         };
         self.tell(peer, Tell::Answered { call, answer });
     }
 
-    /// The request whose current or settled delivery this is the token of; none for a stale token.
-    pub(super) fn current_or_settled(&mut self, token: Token) -> Option<&mut Request<H>> {
+    /// Where the delivery of a token stands.
+    pub(super) fn standing(&mut self, token: Token) -> Standing<'_, H> {
         if token.start != self.channel.start {
-            return None;
+            return Standing::Stale;
         }
-        self.channel.requests.get_mut(&token.id).filter(|request| match &request.stage {
-            Stage::InFlight(delivery) | Stage::Lost(delivery) if delivery.number == token.delivery => true,
-            _ => request.settled.contains(token.delivery),
-        })
+        let Some(request) = self.channel.requests.get_mut(&token.id) else { return Standing::Stale };
+        match &request.stage {
+            Stage::InFlight(delivery) if delivery.number == token.delivery => Standing::Current(request),
+            Stage::Lost(delivery) if delivery.number == token.delivery => Standing::Lost(request),
+            _ if request.settled.contains(token.delivery) => Standing::Settled,
+            _ => Standing::Stale,
+        }
     }
 
     fn settle_current(&mut self, id: RequestId, settlement: Settling<H>) {
@@ -90,13 +105,8 @@ impl<H: Handles> Step<'_, H> {
 
     /// The latest progress, told to everybody who follows. A stale one is dropped.
     pub(super) fn report(&mut self, token: Token, progress: &Progress) {
-        let Some(request) = self.current_or_settled(token) else {
-            return;
-        };
+        let Standing::Current(request) = self.standing(token) else { return };
         let Stage::InFlight(delivery) = &mut request.stage else { return };
-        if delivery.number != token.delivery {
-            return;
-        }
         delivery.progress = Some(progress.clone());
         for Follower { peer, ticket } in request.followers.clone() {
             self.tell(&peer, Tell::Progress { ticket, progress: progress.clone() });
