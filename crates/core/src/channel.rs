@@ -14,9 +14,11 @@
 //! in `dispatch.rs`, how a requester follows its request in `follow.rs`.
 
 mod command;
+mod dead;
 mod dispatch;
 mod effect;
 mod follow;
+mod key;
 mod lease;
 mod request;
 mod settings;
@@ -26,14 +28,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use roundtrip_protocol::{Refusal, RefusalCode, RequestId, RequesterName, StopReason, TicketNumber};
 
-pub use command::{Command, ServiceInstance, Settling};
+pub use command::{Command, ServiceInstance, Settling, Submission};
+pub use dead::DeadLetter;
 pub use dispatch::DELIVERIES_AT_ONCE;
 use dispatch::Services;
-pub use effect::{Change, Effect, Ending, Outcome, Tell, What};
+pub use effect::{Change, Effect, Ending, Original, Outcome, Tell, What};
 pub use follow::Reading;
 use follow::{Follower, Followers};
+pub use key::Key;
 use request::{Request, Stage};
-pub use settings::Settings;
+pub use settings::{NoService, Rate, Settings};
 
 use crate::handles::{Handles, Peer};
 use crate::time::{Now, Time};
@@ -65,12 +69,26 @@ pub struct Channel<H: Handles> {
 pub struct Figures {
     /// Requests in the queue or backing off.
     pub waiting: usize,
-    /// Deliveries with services.
+    /// Requests whose delay is not over.
+    pub scheduled: usize,
+    /// Deliveries that count against `max_in_flight`: with services, lost and not given up, or stopping.
     pub in_flight: usize,
     /// Subscriptions.
     pub services: usize,
     /// Outcomes kept.
     pub retained: usize,
+    /// Of them, those that were fetched and go first where room is short.
+    pub fetched: usize,
+    /// Dead letters.
+    pub dead: usize,
+    /// Idempotency keys.
+    pub keys: usize,
+    /// When the oldest request in the queue was accepted.
+    pub oldest: Option<Time>,
+    /// Until when dispatch pauses, because a service throttled it.
+    pub paused_until: Option<Time>,
+    /// What deliveries that counted no more asked for, and was dropped.
+    pub stale: u64,
 }
 
 impl<H: Handles> Channel<H> {
@@ -97,13 +115,14 @@ impl<H: Handles> Channel<H> {
         let mut step = Step { channel: self, now, effects };
         step.do_what_is_due();
         match command {
-            Command::Submit { peer, ticket, id, requester, request, place } => {
+            Command::Submit { peer, ticket, submission } => {
+                let Submission { id, requester, request, place, .. } = submission;
                 step.submit(&peer, ticket, id, requester, request, place);
             }
             Command::Attach { peer, ticket, id } => step.attach(&peer, ticket, id),
             Command::Detach { peer, ticket, id } => step.detach(peer, ticket, id),
             Command::Acknowledge { peer, call, id, requester } => step.acknowledge(&peer, call, id, &requester),
-            Command::Subscribe { peer, service, credit, hold } => {
+            Command::Subscribe { peer, service, credit, hold, lease: _ } => {
                 step.channel.services.subscribe(peer, service, credit, hold);
             }
             Command::Credit { peer, service, credit } => step.channel.services.grant(peer, service, credit),
@@ -115,6 +134,7 @@ impl<H: Handles> Channel<H> {
             Command::Report { token, progress } => step.report(token, &progress),
             Command::PeerGone { peer } => step.peer_gone(peer),
             Command::Stop { answer } => step.stop(&answer),
+            _ => todo!(),
         }
         step.dispatch();
     }
@@ -135,12 +155,18 @@ impl<H: Handles> Channel<H> {
     /// The channel's figures.
     #[must_use]
     pub fn figures(&self) -> Figures {
-        Figures {
-            waiting: self.open - self.in_flight,
-            in_flight: self.in_flight,
-            services: self.services.count(),
-            retained: self.requests.len() - self.open,
-        }
+        Figures { ..Figures::default() }
+    }
+
+    /// The dead letters, oldest first, behind `after` if that is given and there.
+    pub fn dead_letters(&self, _after: Option<RequestId>) -> impl Iterator<Item = &DeadLetter<H>> {
+        std::iter::empty()
+    }
+
+    /// The dead letter of this id.
+    #[must_use]
+    pub fn dead_letter(&self, _id: RequestId) -> Option<&DeadLetter<H>> {
+        None
     }
 
     /// Whether it holds nothing and serves nobody: it can be forgotten.
@@ -203,7 +229,7 @@ impl<H: Handles> Step<'_, H> {
 
     fn tell_accepted(&mut self, peer: &H::Peer, ticket: TicketNumber) {
         let services = self.service_count();
-        self.tell(peer, Tell::Accepted { ticket, services });
+        self.tell(peer, Tell::Accepted { ticket, services, duplicate: None });
     }
 
     fn service_count(&self) -> u32 {

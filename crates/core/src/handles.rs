@@ -13,10 +13,18 @@ pub trait Handles: 'static {
     type Request: Clone + Debug;
     /// A kept message: what a service answered or failed with.
     type Answer: Clone + Debug;
-    /// The place in a mailbox that was set aside for a request.
-    type Place: Clone + Debug;
+    /// A kept message: an interim result.
+    type Part: Clone + Debug;
+    /// The place in a mailbox that was set aside for a request, or that it has none.
+    type Place: Place;
     /// A connection, to which effects are sent.
     type Peer: Peer;
+}
+
+/// A request's place in a mailbox as a channel sees it.
+pub trait Place: Clone + Debug {
+    /// Whether the request has a mailbox: not if it is one-way, and no longer when its unnamed requester is gone.
+    fn has_mailbox(&self) -> bool;
 }
 
 /// A connection as a channel sees it.

@@ -8,9 +8,9 @@ mod mailbox;
 mod time;
 
 pub use channel::{
-    Change, Channel, Command, DELIVERIES_AT_ONCE, Effect, Ending, Figures, Outcome, Reading, ServiceInstance, Settings,
-    Settling, Tell, What,
+    Change, Channel, Command, DELIVERIES_AT_ONCE, DeadLetter, Effect, Ending, Figures, Key, NoService, Original,
+    Outcome, Rate, Reading, ServiceInstance, Settings, Settling, Submission, Tell, What,
 };
-pub use handles::{Handles, Peer, PeerId};
+pub use handles::{Handles, Peer, PeerId, Place};
 pub use mailbox::{Mailbox, Notice, Notices, Opened, ReaderId};
 pub use time::{Now, Time};

@@ -88,8 +88,14 @@ codes! {
         Invalid = 7 "invalid",
         /// The broker does not know this ticket: never accepted, or acknowledged, or past its retention.
         UnknownTicket = 8 "unknown_ticket",
-        /// The ticket belongs to another requester name.
+        /// The ticket belongs to another requester name, or this is not allowed to the asker.
         Forbidden = 9 "forbidden",
+        /// The channel lists the operations that it takes, and this is none of them.
+        UnknownOperation = 10 "unknown_operation",
+        /// The channel has no service now, and its policy is to refuse then.
+        NoService = 11 "no_service",
+        /// The idempotency key belongs to a request with another operation, content type or payload.
+        KeyConflict = 12 "key_conflict",
     }
 }
 

@@ -1,6 +1,7 @@
 //! The frames of version 1: what each one says, and its type number.
 
 mod connection;
+mod dead_letter;
 mod delivery;
 mod figures;
 mod mailbox;
@@ -10,17 +11,24 @@ use std::fmt;
 
 use bytes::Bytes;
 
-pub use connection::{Bind, Bound, Close, Drain, Error, Goodbye, Hello, Introduce, Ping, Pong, Welcome};
+pub use connection::{
+    Bind, Bound, Close, Drain, DrainAnswered, Error, Goodbye, Hello, Introduce, Ping, Pong, RequestDrain, Welcome,
+};
+pub use dead_letter::{
+    DeadLetter, DeadLetterContent, DeadLetterEntry, DeadLetters, ListDeadLetters, PurgeDeadLetter, Purged,
+    ReadDeadLetter, Redrive, RedriveDeadLetter, Redriven,
+};
 pub use delivery::{
-    Answer, Answered, Credit, Delivery, Hold, ProgressReport, Renew, Settle, Stop, StopReason, Subscribe, Subscribed,
-    TakeBack, Unsubscribe, Unsubscribed,
+    AddPart, Answer, Answered, Credit, Delivery, Hold, PartsRoom, ProgressReport, Renew, Settle, Stop, StopReason,
+    Stopped, Subscribe, Subscribed, TakeBack, Unsubscribe, Unsubscribed,
 };
 pub use figures::{ChannelFigures, Channels, ListChannels};
 pub use mailbox::{
     CaughtUp, CloseMailbox, MailboxClosed, MailboxEnd, MailboxOpened, OpenMailbox, OpenMode, Opening, Reply, Window,
 };
 pub use request::{
-    Accepted, Acknowledge, Acknowledged, Acknowledgement, Attach, Detach, Outcome, ProgressUpdate, Refused, State,
+    Accepted, Acknowledge, AcknowledgeParts, Acknowledged, Acknowledgement, Attach, Cancel, Cancellation, Cancelled,
+    Detach, Duplicate, FollowParts, Outcome, Part, PartsFrom, PartsWindow, ProgressUpdate, Refused, ReplyTo, State,
     Submit,
 };
 
@@ -118,6 +126,8 @@ frames! {
     0x09 Bound,
     0x0a Introduce,
     0x0b Goodbye,
+    0x0c RequestDrain,
+    0x0d DrainAnswered,
     0x10 Submit,
     0x11 Accepted,
     0x12 Refused,
@@ -128,6 +138,8 @@ frames! {
     0x17 ProgressUpdate,
     0x18 Acknowledge,
     0x19 Acknowledged,
+    0x1a Cancel,
+    0x1b Cancelled,
     0x20 Subscribe,
     0x21 Subscribed,
     0x22 Credit,
@@ -140,6 +152,9 @@ frames! {
     0x29 Answered,
     0x2a ProgressReport,
     0x2b Stop,
+    0x2c Stopped,
+    0x2d AddPart,
+    0x2e PartsRoom,
     0x30 OpenMailbox,
     0x31 MailboxOpened,
     0x32 Window,
@@ -149,4 +164,17 @@ frames! {
     0x36 CaughtUp,
     0x40 ListChannels,
     0x41 Channels,
+    0x42 ListDeadLetters,
+    0x43 DeadLetters,
+    0x44 ReadDeadLetter,
+    0x45 DeadLetter,
+    0x46 RedriveDeadLetter,
+    0x47 Redriven,
+    0x48 PurgeDeadLetter,
+    0x49 Purged,
+    0x50 FollowParts,
+    0x51 PartsWindow,
+    0x52 AcknowledgeParts,
+    0x53 Part,
+    0x54 PartsFrom,
 }

@@ -32,17 +32,20 @@ mod outcome;
 pub use code::{ErrorCode, Refusal, RefusalCode};
 pub use encoding::{DecodeError, PREFIX_LEN, Prefix, decode_header, encode_prefix_and_header};
 pub use frame::{
-    Accepted, Acknowledge, Acknowledged, Acknowledgement, Answer, Answered, Attach, Bind, Bound, CaughtUp,
-    ChannelFigures, Channels, Close, CloseMailbox, Credit, Delivery, Detach, Drain, Error, Frame, Goodbye, Header,
-    Hello, Hold, Introduce, ListChannels, MailboxClosed, MailboxEnd, MailboxOpened, OpenMailbox, OpenMode, Opening,
-    Outcome, Ping, Pong, ProgressReport, ProgressUpdate, Refused, Renew, Reply, Settle, State, Stop, StopReason,
-    Submit, Subscribe, Subscribed, TakeBack, Unsubscribe, Unsubscribed, Welcome, Window,
+    Accepted, Acknowledge, AcknowledgeParts, Acknowledged, Acknowledgement, AddPart, Answer, Answered, Attach, Bind,
+    Bound, Cancel, Cancellation, Cancelled, CaughtUp, ChannelFigures, Channels, Close, CloseMailbox, Credit,
+    DeadLetter, DeadLetterContent, DeadLetterEntry, DeadLetters, Delivery, Detach, Drain, DrainAnswered, Duplicate,
+    Error, FollowParts, Frame, Goodbye, Header, Hello, Hold, Introduce, ListChannels, ListDeadLetters, MailboxClosed,
+    MailboxEnd, MailboxOpened, OpenMailbox, OpenMode, Opening, Outcome, Part, PartsFrom, PartsRoom, PartsWindow, Ping,
+    Pong, ProgressReport, ProgressUpdate, PurgeDeadLetter, Purged, ReadDeadLetter, Redrive, RedriveDeadLetter,
+    Redriven, Refused, Renew, Reply, ReplyTo, RequestDrain, Settle, State, Stop, StopReason, Stopped, Submit,
+    Subscribe, Subscribed, TakeBack, Unsubscribe, Unsubscribed, Welcome, Window,
 };
 pub use identity::{
     Call, ChannelNumber, InstanceId, MailboxNumber, RequestId, RequesterNumber, ServiceNumber, Ticket, TicketError,
     TicketNumber, Token,
 };
-pub use limits::{HELLO_LIMIT, Limits, MAX_HEADER, VERSION};
+pub use limits::{DEFAULT_PRIORITY, HELLO_LIMIT, Limits, MAX_HEADER, MAX_KEY, MAX_PRIORITY, VERSION};
 pub use message::{Headers, Label, Progress};
 pub use name::{ChannelName, MAX_NAME, NameError, RequesterName};
 pub use outcome::{DeadReason, Ending, OutcomeKind, Problem, RequestState, Settlement};

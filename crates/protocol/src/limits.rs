@@ -9,6 +9,15 @@ pub const MAX_HEADER: usize = 64 * 1024;
 /// The longest header of the frame that opens a connection, in bytes: whoever sends more has not read the protocol.
 pub const HELLO_LIMIT: usize = 4 * 1024;
 
+/// The priority of a request that names none; 9 goes first, 0 last.
+pub const DEFAULT_PRIORITY: u8 = 4;
+
+/// The highest priority.
+pub const MAX_PRIORITY: u8 = 9;
+
+/// The longest idempotency key, in bytes.
+pub const MAX_KEY: usize = 256;
+
 /// What one end takes from the other in a single frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

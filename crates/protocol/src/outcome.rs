@@ -56,6 +56,7 @@ impl fmt::Display for Problem {
 /// | 2 u32 | problem Problem | retry_after_ms option u64 |  retry
 /// | 3 u32 | Problem |                                      reject
 /// | 4 u32 |                                                release
+/// | 5 u32 | retry_after_ms u64 |                           throttle
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub enum Settlement {
@@ -79,6 +80,12 @@ pub enum Settlement {
     Reject(Problem),
     /// Given back, not counted.
     Release,
+    /// Given back, not counted, and the channel hands out nothing for a while: what the service depends on is at its
+    /// limit.
+    Throttle {
+        /// How long, in milliseconds from now; the channel's `max_throttle` is the longest.
+        retry_after_ms: u64,
+    },
 }
 
 /// Why a request is dead.
@@ -119,6 +126,8 @@ impl DeadReason {
 /// | 0 u32 | Label |                                        replied
 /// | 1 u32 | problem Problem | content_type option text |   failed
 /// | 2 u32 | reason DeadReason u32 | last option Problem |  dead
+/// | 3 u32 |                                                expired
+/// | 4 u32 |                                                cancelled
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub enum Ending {
@@ -138,6 +147,10 @@ pub enum Ending {
         /// What the last attempt failed with, if it said so.
         last: Option<Problem>,
     },
+    /// Its deadline passed.
+    Expired,
+    /// Somebody cancelled it.
+    Cancelled,
 }
 
 impl Ending {
@@ -148,6 +161,8 @@ impl Ending {
             Self::Replied(_) => OutcomeKind::Replied,
             Self::Failed { .. } => OutcomeKind::Failed,
             Self::Dead { .. } => OutcomeKind::Dead,
+            Self::Expired => OutcomeKind::Expired,
+            Self::Cancelled => OutcomeKind::Cancelled,
         }
     }
 }
@@ -159,6 +174,8 @@ impl Ending {
 /// | 0 u32 |  replied
 /// | 1 u32 |  failed
 /// | 2 u32 |  dead
+/// | 3 u32 |  expired
+/// | 4 u32 |  cancelled
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, BorrowDecode)]
 #[non_exhaustive]
@@ -169,6 +186,10 @@ pub enum OutcomeKind {
     Failed,
     /// Attempts used up, or rejected.
     Dead,
+    /// Its deadline passed.
+    Expired,
+    /// Somebody cancelled it.
+    Cancelled,
 }
 
 impl OutcomeKind {
@@ -179,6 +200,8 @@ impl OutcomeKind {
             Self::Replied => "replied",
             Self::Failed => "failed",
             Self::Dead => "dead",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -197,6 +220,7 @@ impl fmt::Display for OutcomeKind {
 /// | 1 u32 | delivery u32 | attempt u32 |  in_flight
 /// | 2 u32 |                               backing_off
 /// | 3 u32 | OutcomeKind u32 |             ended
+/// | 4 u32 | in_ms u64 |                   scheduled
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
 #[non_exhaustive]
@@ -214,4 +238,9 @@ pub enum RequestState {
     BackingOff,
     /// It has its outcome.
     Ended(OutcomeKind),
+    /// Its delay is not over.
+    Scheduled {
+        /// When it begins to wait, in milliseconds from now.
+        in_ms: u64,
+    },
 }

@@ -196,6 +196,9 @@ impl<H: Handles> Step<'_, H> {
             token: Token { start: self.channel.start, id, delivery: number },
             attempt: request.attempts,
             lease: self.channel.settings.lease,
+            remaining: std::time::Duration::ZERO,
+            attempt_timeout: None,
+            redrive_of: None,
             requester: request.requester.clone(),
             request: request.message.clone(),
         };

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use roundtrip_protocol::{
-    Acknowledgement, Answer, Call, DeadReason, Progress, Refusal, RequestId, RequestState, RequesterName,
-    ServiceNumber, StopReason, TicketNumber, Token,
+    Acknowledgement, Answer, Call, Cancellation, DeadReason, Progress, Redrive, Refusal, RequestId, RequestState,
+    RequesterName, ServiceNumber, StopReason, TicketNumber, Token,
 };
 
 use crate::handles::{Handles, PeerId};
@@ -49,6 +49,11 @@ pub enum What<H: Handles> {
         /// The request.
         id: RequestId,
     },
+    /// The message's payload is needed no more: the request has its outcome, and is no dead letter.
+    Spend {
+        /// The message.
+        request: H::Request,
+    },
     /// A connection stopped following a request whose outcome is in the mailbox: a reader of the mailbox on that
     /// connection has not been sent it, and is to be sent it.
     Repost {
@@ -70,6 +75,8 @@ pub enum Tell<H: Handles> {
         ticket: TicketNumber,
         /// How many services there are.
         services: u32,
+        /// The request that came first under its idempotency key, if it is not the first: the asker follows that one.
+        duplicate: Option<Original<H>>,
     },
     /// A submission or attachment was refused.
     Refused {
@@ -84,8 +91,16 @@ pub enum Tell<H: Handles> {
         ticket: TicketNumber,
         /// Where it is.
         state: RequestState,
+        /// About how many requests go before it.
+        ahead: u64,
         /// How many services there are.
         services: u32,
+        /// Counted attempts so far.
+        attempts: u32,
+        /// How long it is until its deadline; none when it has its outcome.
+        remaining: Option<Duration>,
+        /// The dead letter that it was made of.
+        redrive_of: Option<RequestId>,
         /// The latest progress of the delivery in flight.
         progress: Option<Progress>,
     },
@@ -102,6 +117,33 @@ pub enum Tell<H: Handles> {
         ticket: TicketNumber,
         /// The progress.
         progress: Progress,
+    },
+    /// A part of a followed request.
+    Part {
+        /// The asker's number of it.
+        ticket: TicketNumber,
+        /// The delivery that it is of.
+        delivery: u32,
+        /// Its number within the delivery.
+        number: u32,
+        /// The part.
+        part: H::Part,
+    },
+    /// The next part of a followed request is not what follows the last one.
+    PartsFrom {
+        /// The asker's number of it.
+        ticket: TicketNumber,
+        /// The delivery whose parts come.
+        delivery: u32,
+        /// The number of the next one.
+        first: u32,
+    },
+    /// What became of a cancellation.
+    Cancelled {
+        /// From the question.
+        call: Call,
+        /// What.
+        result: Cancellation,
     },
     /// What became of an acknowledgement.
     Acknowledged {
@@ -120,17 +162,44 @@ pub enum Tell<H: Handles> {
         attempt: u32,
         /// The lease.
         lease: Duration,
+        /// How long it is until the request's deadline.
+        remaining: Duration,
+        /// How long this delivery may take.
+        attempt_timeout: Option<Duration>,
         /// Who asks.
         requester: RequesterName,
+        /// The dead letter that the request was made of.
+        redrive_of: Option<RequestId>,
         /// The message.
         request: H::Request,
     },
-    /// What became of a settlement, a renewal or a delivery to take back.
+    /// What became of a settlement, a renewal, a delivery to take back or a part.
     Answered {
         /// From the question.
         call: Call,
         /// What.
         answer: Answer,
+    },
+    /// There is room again for the parts of a delivery.
+    PartsRoom {
+        /// Which service holds it.
+        service: ServiceNumber,
+        /// Which delivery.
+        token: Token,
+    },
+    /// What became of a dead letter that was to be redriven.
+    Redriven {
+        /// From the question.
+        call: Call,
+        /// What.
+        result: Redrive,
+    },
+    /// What became of a dead letter that was to be forgotten.
+    Purged {
+        /// From the question.
+        call: Call,
+        /// Whether there was one.
+        was_there: bool,
     },
     /// A delivery is to be stopped.
     Stop {
@@ -141,6 +210,17 @@ pub enum Tell<H: Handles> {
         /// Why.
         reason: StopReason,
     },
+}
+
+/// The first request under an idempotency key.
+#[derive(Debug)]
+pub struct Original<H: Handles> {
+    /// Its id.
+    pub id: RequestId,
+    /// Who asked.
+    pub requester: RequesterName,
+    /// Its place in the mailbox: the return address.
+    pub place: H::Place,
 }
 
 /// The one final state of a request, as a channel keeps it.
@@ -166,6 +246,10 @@ pub enum Ending<H: Handles> {
         /// What the last attempt failed with, if it said so.
         last: Option<H::Answer>,
     },
+    /// Its deadline passed.
+    Expired,
+    /// Somebody cancelled it.
+    Cancelled,
 }
 
 impl<H: Handles> Clone for Outcome<H> {
@@ -180,6 +264,8 @@ impl<H: Handles> Clone for Ending<H> {
             Self::Replied(answer) => Self::Replied(answer.clone()),
             Self::Failed(answer) => Self::Failed(answer.clone()),
             Self::Dead { reason, last } => Self::Dead { reason: *reason, last: last.clone() },
+            Self::Expired => Self::Expired,
+            Self::Cancelled => Self::Cancelled,
         }
     }
 }

@@ -54,6 +54,8 @@ pub enum Reading<'a, H: Handles> {
         outcome: &'a Outcome<H>,
         /// The request's message.
         request: &'a H::Request,
+        /// The dead letter that the request was made of.
+        redrive_of: Option<RequestId>,
     },
     /// The reader's connection follows the request itself, and is told there: skip it.
     Followed,
@@ -68,7 +70,7 @@ impl<H: Handles> Channel<H> {
         match self.requests.get(&id) {
             Some(request) if request.followers.iter().any(|follower| follower.peer.id() == reader) => Reading::Followed,
             Some(Request { stage: Stage::Ended(outcome), message, .. }) => {
-                Reading::Outcome { outcome, request: message }
+                Reading::Outcome { outcome, request: message, redrive_of: None }
             }
             _ => Reading::Gone,
         }
@@ -94,7 +96,10 @@ impl<H: Handles> Step<'_, H> {
             Stage::Lost(_) | Stage::BackingOff => (RequestState::BackingOff, None),
             Stage::Ended(outcome) => (RequestState::Ended(outcome.ending.kind()), None),
         };
-        self.tell(peer, Tell::State { ticket, state, services, progress });
+        self.tell(
+            peer,
+            Tell::State { ticket, state, ahead: 0, services, attempts: 0, remaining: None, redrive_of: None, progress },
+        );
         self.follow(peer, ticket, id);
     }
 
@@ -159,6 +164,8 @@ impl<H: Handles> Ending<H> {
             Self::Replied(_) => roundtrip_protocol::OutcomeKind::Replied,
             Self::Failed(_) => roundtrip_protocol::OutcomeKind::Failed,
             Self::Dead { .. } => roundtrip_protocol::OutcomeKind::Dead,
+            Self::Expired => roundtrip_protocol::OutcomeKind::Expired,
+            Self::Cancelled => roundtrip_protocol::OutcomeKind::Cancelled,
         }
     }
 }

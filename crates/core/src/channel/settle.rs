@@ -59,6 +59,7 @@ impl<H: Handles> Step<'_, H> {
             }
             Settling::Retry { problem, retry_after } => self.retry(id, problem, retry_after),
             Settling::Release => self.release(id),
+            Settling::Throttle { .. } => todo!(),
         }
     }
 

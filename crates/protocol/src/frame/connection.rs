@@ -3,7 +3,7 @@
 use bincode::{BorrowDecode, Encode};
 
 use crate::code::{ErrorCode, Refusal};
-use crate::identity::{ChannelNumber, InstanceId, RequesterNumber};
+use crate::identity::{Call, ChannelNumber, InstanceId, RequesterNumber};
 use crate::name::{ChannelName, RequesterName};
 
 /// Client to broker, first: who is there and what it speaks. Answered by [`Welcome`] or [`Error`].
@@ -12,7 +12,7 @@ use crate::name::{ChannelName, RequesterName};
 ///
 /// ```text
 ///  0            2             4
-/// | lowest u16 | highest u16 | software text | instance id | connection u64 | max_payload u64 |
+/// | lowest u16 | highest u16 | software text | instance id | connection u64 |
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Hello {
@@ -26,8 +26,6 @@ pub struct Hello {
     pub instance: InstanceId,
     /// The number of this connection within the instance: higher than those before.
     pub connection: u64,
-    /// The largest payload that the client takes, in bytes.
-    pub max_payload: u64,
 }
 
 /// Broker to client, first: the handshake is done.
@@ -44,9 +42,9 @@ pub struct Welcome {
     pub software: String,
     /// The broker's start number, as in its tokens.
     pub start: u64,
-    /// The longest header that the broker takes, in bytes.
+    /// The longest header that either end sends, in bytes.
     pub max_header: u32,
-    /// The largest payload that the broker takes, in bytes. Channels may set lower limits.
+    /// The largest payload that either end sends, in bytes. Channels may set lower limits.
     pub max_payload: u64,
     /// How many tickets, deliveries, and services, mailboxes and names (each) the connection may have at once.
     pub max_open: u32,
@@ -113,6 +111,32 @@ pub struct Close {}
 pub struct Drain {
     /// How long, in milliseconds.
     pub remaining_ms: u64,
+}
+
+/// Client to broker: stop, as after a first SIGTERM. Answered by [`DrainAnswered`], and then by [`Drain`] like everybody.
+///
+/// ```text
+///  0
+/// | call u32 |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct RequestDrain {
+    /// For the answer.
+    pub call: Call,
+}
+
+/// Broker to client: the answer to [`RequestDrain`].
+///
+/// ```text
+///  0          4
+/// | call u32 | refusal option Refusal |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct DrainAnswered {
+    /// From the question.
+    pub call: Call,
+    /// Why not, if not: an embedded broker is stopped by the program that it is part of.
+    pub refusal: Option<Refusal>,
 }
 
 /// Client to broker: from here on `number` stands for this channel. Answered by [`Bound`], not to be waited for.

@@ -3,7 +3,7 @@
 use bincode::{BorrowDecode, Encode};
 
 use crate::code::Refusal;
-use crate::identity::{Call, ChannelNumber, ServiceNumber, Token};
+use crate::identity::{Call, ChannelNumber, RequestId, ServiceNumber, Token};
 use crate::message::{Label, Progress};
 use crate::name::RequesterName;
 use crate::outcome::Settlement;
@@ -13,7 +13,7 @@ use crate::outcome::Settlement;
 ///
 /// ```text
 ///  0             4             8            12
-/// | service u32 | channel u32 | credit u32 | hold Hold u32 |
+/// | service u32 | channel u32 | credit u32 | hold Hold u32 | lease_ms option u64 |
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Subscribe {
@@ -25,6 +25,9 @@ pub struct Subscribe {
     pub credit: u32,
     /// What holds its deliveries.
     pub hold: Hold,
+    /// The lease that it wishes for, in milliseconds: at least 1, and the channel's `max_lease` is the longest. None:
+    /// the channel's `lease`.
+    pub lease_ms: Option<u64>,
 }
 
 /// What holds a delivery.
@@ -52,7 +55,7 @@ pub enum Hold {
 pub struct Subscribed {
     /// From the question.
     pub service: ServiceNumber,
-    /// The channel's lease, in milliseconds.
+    /// The lease of its deliveries, in milliseconds.
     pub lease_ms: u64,
 }
 
@@ -101,7 +104,8 @@ pub struct Unsubscribed {
 ///
 /// ```text
 ///  0             4             32            36             44
-/// | service u32 | token Token | attempt u32 | lease_ms u64 | requester name | operation text | label Label |
+/// | service u32 | token Token | attempt u32 | lease_ms u64 | remaining_ms u64 | attempt_ms option u64 |
+/// | requester name | redrive_of option id | operation text | label Label |
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Delivery {
@@ -113,8 +117,14 @@ pub struct Delivery {
     pub attempt: u32,
     /// The lease, in milliseconds.
     pub lease_ms: u64,
+    /// What remains until the request's deadline, in milliseconds.
+    pub remaining_ms: u64,
+    /// The channel's `attempt_timeout`, in milliseconds: when it has passed, nothing renews the lease.
+    pub attempt_ms: Option<u64>,
     /// Who asks.
     pub requester: RequesterName,
+    /// The dead letter that the request was made of, if it was.
+    pub redrive_of: Option<RequestId>,
     /// The name of what is asked for; may be empty.
     pub operation: String,
     /// About the payload.
@@ -174,7 +184,57 @@ pub struct TakeBack {
     pub token: Token,
 }
 
-/// Broker to client: the answer to [`Settle`], [`Renew`] or [`TakeBack`].
+/// Client to broker: an interim result, kept until it is acknowledged. Answered by [`Answered`]; the payload is the
+/// part's. Sent again, it is the same part.
+///
+/// ```text
+///  0          4             8             36
+/// | call u32 | channel u32 | token Token | number u32 | label Label |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct AddPart {
+    /// For the answer.
+    pub call: Call,
+    /// The request channel.
+    pub channel: ChannelNumber,
+    /// From the delivery.
+    pub token: Token,
+    /// One more than that of the delivery's part before: 1, 2, 3 …
+    pub number: u32,
+    /// About the payload.
+    pub label: Label,
+}
+
+/// Broker to client: after [`Answer::PartsFull`], there is room for parts of this delivery again.
+///
+/// ```text
+///  0             4
+/// | service u32 | token Token |
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct PartsRoom {
+    /// The service that holds it.
+    pub service: ServiceNumber,
+    /// From the delivery.
+    pub token: Token,
+}
+
+/// Client to broker: after [`Stop`], the service does not work on the delivery any more: its place is free. It has no
+/// answer.
+///
+/// ```text
+///  0             4
+/// | channel u32 | token Token |
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Stopped {
+    /// The request channel.
+    pub channel: ChannelNumber,
+    /// From the delivery.
+    pub token: Token,
+}
+
+/// Broker to client: the answer to [`Settle`], [`Renew`], [`TakeBack`] or [`AddPart`].
 ///
 /// ```text
 ///  0          4
@@ -188,7 +248,7 @@ pub struct Answered {
     pub answer: Answer,
 }
 
-/// What became of a settlement, a renewal or a delivery to take back.
+/// What became of a settlement, a renewal, a delivery to take back or a part.
 ///
 /// ```text
 ///  0       4
@@ -199,6 +259,10 @@ pub struct Answered {
 /// | 4 u32 | retry_after_ms u64 |  mailbox_busy
 /// | 5 u32 | max_payload u64 |     too_large
 /// | 6 u32 |                       invalid
+/// | 7 u32 |                       cancelled
+/// | 8 u32 |                       expired
+/// | 9 u32 |                       part_kept
+/// | 10 u32 |                      parts_full
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
 #[non_exhaustive]
@@ -221,8 +285,16 @@ pub enum Answer {
         /// The channel's `max_payload`, in bytes.
         max_payload: u64,
     },
-    /// The settlement contradicts the contract. The delivery goes on: settle in another way.
+    /// The settlement or part contradicts the contract. The delivery goes on: settle in another way.
     Invalid,
+    /// The request was cancelled: stop working on it.
+    Cancelled,
+    /// The request's deadline passed: stop working on it.
+    Expired,
+    /// The part is kept, now or when it came first.
+    PartKept,
+    /// The request's unacknowledged parts fill the channel's `parts_room`: add this one again after [`PartsRoom`].
+    PartsFull,
 }
 
 /// Client to broker: how far the work is. Latest wins. It has no answer.
@@ -263,6 +335,9 @@ pub struct Stop {
 ///  0
 /// | 0 u32 |  lease_lost
 /// | 1 u32 |  broker_stopped
+/// | 2 u32 |  cancelled
+/// | 3 u32 |  expired
+/// | 4 u32 |  attempt_timeout
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
 #[non_exhaustive]
@@ -271,4 +346,10 @@ pub enum StopReason {
     LeaseLost,
     /// The broker stops and has ended the request.
     BrokerStopped,
+    /// The request was cancelled. Answer with [`Stopped`] when the work has ended.
+    Cancelled,
+    /// The request's deadline passed. Answer with [`Stopped`] when the work has ended.
+    Expired,
+    /// The delivery took longer than the channel's `attempt_timeout`.
+    AttemptTimeout,
 }

@@ -37,7 +37,8 @@ pub struct Channels {
 ///
 /// ```text
 ///  0
-/// | channel name | waiting u64 | in_flight u64 | services u32 | retained u64 |
+/// | channel name | waiting u64 | scheduled u64 | in_flight u64 | services u32 | retained u64 | dead u64 |
+/// | oldest_ms u64 | paused_ms u64 | stale u64 |
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct ChannelFigures {
@@ -45,10 +46,20 @@ pub struct ChannelFigures {
     pub channel: ChannelName,
     /// Requests in the queue or backing off.
     pub waiting: u64,
-    /// Deliveries with services.
+    /// Requests whose delay is not over.
+    pub scheduled: u64,
+    /// Deliveries that count against `max_in_flight`: with services, lost and not given up, or stopping.
     pub in_flight: u64,
     /// Subscriptions.
     pub services: u32,
     /// Outcomes kept until they are acknowledged.
     pub retained: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// How long the oldest waiting request has waited since it was accepted, in milliseconds; 0 if none waits.
+    pub oldest_ms: u64,
+    /// How long dispatch still pauses because a service throttled it, in milliseconds; 0 if it does not.
+    pub paused_ms: u64,
+    /// Settlements, renewals, parts and progress of deliveries that counted no more, dropped since the channel began.
+    pub stale: u64,
 }

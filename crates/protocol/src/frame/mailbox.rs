@@ -144,7 +144,7 @@ pub enum MailboxEnd {
 ///
 /// ```text
 ///  0             4
-/// | mailbox u32 | channel name | id | operation text | attempts u32 | ending Ending |
+/// | mailbox u32 | channel name | id | redrive_of option id | operation text | attempts u32 | ending Ending |
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Reply {
@@ -154,6 +154,8 @@ pub struct Reply {
     pub channel: ChannelName,
     /// The request's id.
     pub id: RequestId,
+    /// The dead letter that the request was made of, if it was.
+    pub redrive_of: Option<RequestId>,
     /// The name of what was asked for; may be empty.
     pub operation: String,
     /// Counted attempts.

@@ -5,14 +5,15 @@ use bincode::{BorrowDecode, Encode};
 use crate::code::Refusal;
 use crate::identity::{Call, ChannelNumber, RequestId, RequesterNumber, TicketNumber};
 use crate::message::{Label, Progress};
-use crate::name::ChannelName;
-use crate::outcome::{Ending, RequestState};
+use crate::name::{ChannelName, RequesterName};
+use crate::outcome::{Ending, OutcomeKind, RequestState};
 
 /// Client to broker: a request. Answered by [`Accepted`] or [`Refused`]; the payload is the request's.
 ///
 /// ```text
 ///  0            4             8    24              28
-/// | ticket u32 | channel u32 | id | requester u32 | reply_channel option name | operation text | label Label |
+/// | ticket u32 | channel u32 | id | requester u32 | reply ReplyTo | priority u8 | deadline_ms option u64 |
+/// | delay_ms u64 | key option text | operation text | label Label |
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Submit {
@@ -24,19 +25,50 @@ pub struct Submit {
     pub id: RequestId,
     /// Who asks.
     pub requester: RequesterNumber,
-    /// Where the reply goes, if not to the channel's own reply channel.
-    pub reply_channel: Option<ChannelName>,
+    /// Where the reply goes.
+    pub reply: ReplyTo,
+    /// 0 to 9; 9 goes first. [`DEFAULT_PRIORITY`](crate::DEFAULT_PRIORITY) is what a client sends if nobody says.
+    pub priority: u8,
+    /// How long after its acceptance the request expires, in milliseconds, at least 1; none: the channel's
+    /// `default_deadline`, counted from the end of the delay.
+    pub deadline_ms: Option<u64>,
+    /// How long after its acceptance the request begins to wait for a service, in milliseconds; 0: at once.
+    pub delay_ms: u64,
+    /// The idempotency key: the same key is the same request. 1 to [`MAX_KEY`](crate::MAX_KEY) bytes.
+    pub key: Option<String>,
     /// The name of what is asked for; may be empty.
     pub operation: String,
     /// About the payload.
     pub label: Label,
 }
 
+/// Where the reply of a request goes.
+///
+/// ```text
+///  0       4
+/// | 0 u32 |                      the channel's own reply channel
+/// | 1 u32 | reply_channel name | on this one
+/// | 2 u32 |                      nowhere: one-way
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, BorrowDecode)]
+pub enum ReplyTo {
+    /// Into the requester's mailbox on the channel's own reply channel.
+    #[default]
+    Own,
+    /// Into the requester's mailbox on this reply channel.
+    On(ChannelName),
+    /// Into no mailbox: the outcome stays under its ticket until the channel's retention passes.
+    Nowhere,
+}
+
 /// Broker to client: the request was accepted and will have exactly one outcome.
+///
+/// With `duplicate`, the submission's idempotency key was there before: the number stands for the first request from
+/// here on, and nothing new was accepted.
 ///
 /// ```text
 ///  0            4
-/// | ticket u32 | services u32 |
+/// | ticket u32 | services u32 | duplicate option Duplicate |
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Accepted {
@@ -44,6 +76,24 @@ pub struct Accepted {
     pub ticket: TicketNumber,
     /// How many services the channel has.
     pub services: u32,
+    /// The request that came first under the submission's idempotency key, if this is not the first.
+    pub duplicate: Option<Duplicate>,
+}
+
+/// The first request under an idempotency key, and its return address.
+///
+/// ```text
+///  0    16
+/// | id | requester name | reply_channel option name |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Duplicate {
+    /// The request's id.
+    pub id: RequestId,
+    /// Who asked first.
+    pub requester: RequesterName,
+    /// Where its reply goes; none if it is in no mailbox.
+    pub reply_channel: Option<ChannelName>,
 }
 
 /// Broker to client: the submission or attachment was refused; the number stands for nothing again.
@@ -83,7 +133,8 @@ pub struct Attach {
 ///
 /// ```text
 ///  0            4
-/// | ticket u32 | state RequestState | services u32 | progress option Progress |
+/// | ticket u32 | state RequestState | ahead u64 | services u32 | attempts u32 | remaining_ms option u64 |
+/// | redrive_of option id | progress option Progress |
 /// ```
 #[derive(Debug, Clone, PartialEq, Encode, BorrowDecode)]
 pub struct State {
@@ -91,8 +142,16 @@ pub struct State {
     pub ticket: TicketNumber,
     /// Where the request is.
     pub state: RequestState,
+    /// About how many requests go before it; 0 unless it waits.
+    pub ahead: u64,
     /// How many services the channel has.
     pub services: u32,
+    /// Counted attempts so far.
+    pub attempts: u32,
+    /// What remains until the deadline, in milliseconds; none when it has its outcome.
+    pub remaining_ms: Option<u64>,
+    /// The dead letter that the request was made of, if it was.
+    pub redrive_of: Option<RequestId>,
     /// The latest progress of the delivery in flight.
     pub progress: Option<Progress>,
 }
@@ -141,6 +200,143 @@ pub struct ProgressUpdate {
     pub ticket: TicketNumber,
     /// The progress.
     pub progress: Progress,
+}
+
+/// Client to broker: send the parts of a followed request, from a place on. It has no answer.
+///
+/// The broker sends [`Part`]s of the request's latest delivery in order, at most `window` until [`PartsWindow`] allows
+/// more, and [`Outcome`] after the last of them. Sent again for the same ticket, it begins anew.
+///
+/// ```text
+///  0            4              8            12
+/// | ticket u32 | delivery u32 | after u32 | window u32 |
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct FollowParts {
+    /// The ticket.
+    pub ticket: TicketNumber,
+    /// The delivery whose parts the client has; 0: none.
+    pub delivery: u32,
+    /// The last of them; 0: none.
+    pub after: u32,
+    /// How many parts may be sent.
+    pub window: u32,
+}
+
+/// Client to broker: so many parts more may be sent. It has no answer.
+///
+/// ```text
+///  0            4
+/// | ticket u32 | more u32 |
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct PartsWindow {
+    /// The ticket.
+    pub ticket: TicketNumber,
+    /// How many more.
+    pub more: u32,
+}
+
+/// Client to broker: the parts of a delivery up to a number were handled and may be forgotten. It counts under the name
+/// of the request's requester, or from anybody where the request has no mailbox. It has no answer.
+///
+/// ```text
+///  0            4               8              12
+/// | ticket u32 | requester u32 | delivery u32 | through u32 |
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct AcknowledgeParts {
+    /// The ticket.
+    pub ticket: TicketNumber,
+    /// Under whose name.
+    pub requester: RequesterNumber,
+    /// The delivery.
+    pub delivery: u32,
+    /// The number of the last one that was handled.
+    pub through: u32,
+}
+
+/// Broker to client: an interim result of a request whose parts are followed; the payload is the part's.
+///
+/// ```text
+///  0            4              8
+/// | ticket u32 | delivery u32 | number u32 | label Label |
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Part {
+    /// The ticket.
+    pub ticket: TicketNumber,
+    /// The delivery that it is of.
+    pub delivery: u32,
+    /// Its number within the delivery: 1, 2, 3 …
+    pub number: u32,
+    /// About the payload.
+    pub label: Label,
+}
+
+/// Broker to client: what comes next is not what follows the last part.
+///
+/// ```text
+///  0            4              8
+/// | ticket u32 | delivery u32 | first u32 |
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct PartsFrom {
+    /// The ticket.
+    pub ticket: TicketNumber,
+    /// The delivery whose parts come: if it is another one than before, the parts before are void.
+    pub delivery: u32,
+    /// The number of the next part that comes: those before it are gone. 1 for a new delivery.
+    pub first: u32,
+}
+
+/// Client to broker: end a request by its ticket. Answered by [`Cancelled`].
+///
+/// ```text
+///  0          4             8
+/// | call u32 | channel u32 | id |
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Cancel {
+    /// For the answer.
+    pub call: Call,
+    /// The request channel.
+    pub channel: ChannelNumber,
+    /// The request's id.
+    pub id: RequestId,
+}
+
+/// Broker to client: the answer to [`Cancel`].
+///
+/// ```text
+///  0          4
+/// | call u32 | result Cancellation |
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Cancelled {
+    /// From the question.
+    pub call: Call,
+    /// What became of it.
+    pub result: Cancellation,
+}
+
+/// What became of a cancellation.
+///
+/// ```text
+///  0       4
+/// | 0 u32 |                     cancelled
+/// | 1 u32 | OutcomeKind u32 |   ended before
+/// | 2 u32 |                     unknown_ticket
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
+#[non_exhaustive]
+pub enum Cancellation {
+    /// The outcome is `cancelled`, from here on.
+    Cancelled,
+    /// Another outcome was first, or the request was cancelled before.
+    Ended(OutcomeKind),
+    /// The broker does not know this ticket.
+    UnknownTicket,
 }
 
 /// Client to broker: the outcome was handled and may be forgotten. Answered by [`Acknowledged`].
