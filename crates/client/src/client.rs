@@ -26,7 +26,6 @@ use crate::service::Service;
 use crate::state::{ClientState, FirstConnect, Settings};
 
 const SUBMIT_TIMEOUT: Duration = Duration::from_secs(10);
-const MAX_PAYLOAD: u64 = 64 * 1024 * 1024;
 
 /// A client of one broker. Cheap to clone; all clones are one instance with one connection at a time.
 ///
@@ -64,7 +63,7 @@ impl Client {
 
     /// Settings other than the usual ones, for [`ClientBuilder::build`] and [`ClientBuilder::connect`].
     pub fn builder() -> ClientBuilder {
-        ClientBuilder { submit_timeout: SUBMIT_TIMEOUT, max_payload: MAX_PAYLOAD }
+        ClientBuilder { submit_timeout: SUBMIT_TIMEOUT }
     }
 
     /// A requester under a name of yours, which is stable across restarts. Its outcomes stay until it acknowledges
@@ -166,7 +165,6 @@ impl Client {
         let settings = Settings {
             instance: InstanceId::from_bytes(ids.0.into_bytes()),
             software: concat!("roundtrip-client ", env!("CARGO_PKG_VERSION")).into(),
-            max_payload: builder.max_payload,
             submit_timeout: builder.submit_timeout,
             first_connect,
             seed: ids.1.as_u64_pair().1,
@@ -192,7 +190,6 @@ impl fmt::Debug for Client {
 #[must_use]
 pub struct ClientBuilder {
     pub(crate) submit_timeout: Duration,
-    pub(crate) max_payload: u64,
 }
 
 impl ClientBuilder {
@@ -200,12 +197,6 @@ impl ClientBuilder {
     /// [`Unconfirmed`](crate::SubmitError::Unconfirmed). 10 s unless set.
     pub fn submit_timeout(mut self, timeout: Duration) -> Self {
         self.submit_timeout = timeout;
-        self
-    }
-
-    /// The largest payload that the client takes, in bytes. 64 MiB unless set.
-    pub fn max_payload(mut self, bytes: u64) -> Self {
-        self.max_payload = bytes;
         self
     }
 

@@ -50,12 +50,6 @@ impl ConnectBuilder {
         self
     }
 
-    /// As [`ClientBuilder::max_payload`].
-    pub fn max_payload(mut self, bytes: u64) -> Self {
-        self.client = self.client.max_payload(bytes);
-        self
-    }
-
     async fn establish(self) -> Result<Client, ConnectError> {
         let first = if self.retry_first_connect {
             FirstConnect::Forever

@@ -48,6 +48,8 @@ impl Outcome {
             },
             Ending::Failed { problem, content_type: None } => Err(OutcomeError::Problem(problem)),
             Ending::Dead { reason, last } => Err(OutcomeError::Dead { reason, attempts: self.attempts, last }),
+            Ending::Expired => Err(OutcomeError::Expired { attempts: self.attempts }),
+            Ending::Cancelled => Err(OutcomeError::Cancelled { attempts: self.attempts }),
         }
     }
 }
@@ -79,6 +81,18 @@ pub enum OutcomeError<E> {
         attempts: u32,
         /// What the last attempt failed with, if it said so.
         last: Option<Problem>,
+    },
+    /// Its deadline passed first.
+    #[error("the request expired after {attempts} attempts: give it a longer deadline, or see why it took so long")]
+    Expired {
+        /// How many attempts were counted.
+        attempts: u32,
+    },
+    /// Somebody cancelled it.
+    #[error("the request was cancelled after {attempts} attempts")]
+    Cancelled {
+        /// How many attempts were counted.
+        attempts: u32,
     },
     /// The reply is not what the operation promises. It was not acknowledged: `ticket.outcome()` or `replies()` give
     /// its bytes.

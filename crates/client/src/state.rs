@@ -59,7 +59,6 @@ pub(crate) type TicketKey = TicketNumber;
 pub(crate) struct Settings {
     pub(crate) instance: InstanceId,
     pub(crate) software: String,
-    pub(crate) max_payload: u64,
     pub(crate) submit_timeout: Duration,
     pub(crate) first_connect: FirstConnect,
     /// For the jitter of reconnects.

@@ -200,7 +200,6 @@ impl ClientState {
             software: self.settings.software.clone(),
             instance: self.settings.instance,
             connection: self.line.connection,
-            max_payload: self.settings.max_payload,
         };
         self.outgoing.clear();
         self.outgoing.push_back(Header::from(hello).into());
@@ -349,9 +348,9 @@ impl ClientState {
         matches!(self.line.phase, Phase::Greeting { .. } | Phase::Open { .. })
     }
 
-    /// What the broker may send, once the handshake has agreed it.
+    /// What either end may send, once the handshake has agreed it.
     pub(crate) fn agreed_limits(&self) -> Option<Limits> {
-        self.line.agreed.map(|_| Limits::with_max_payload(bytes(self.settings.max_payload)))
+        self.line.peer_limits()
     }
 
     /// Whether there is, or was, a connection.

@@ -89,7 +89,7 @@ impl DeliveryEntry {
 
 impl ClientState {
     pub(super) fn handle_delivery(&mut self, frame: Delivery, payload: Bytes) {
-        let Delivery { service, token, attempt, lease_ms, requester, operation, label } = frame;
+        let Delivery { service, token, attempt, lease_ms, requester, operation, label, .. } = frame;
         let Some(entry) = self.services.get_mut(&service) else { return };
         let (channel, hold) = (entry.channel(), entry.hold());
         let is_wanted = entry.takes();
@@ -448,6 +448,6 @@ fn texts(settlement: &Settlement) -> usize {
         Settlement::Reply(label) => label.bytes() + 16 * label.headers.0.len(),
         Settlement::Fail { problem, content_type } => problem.bytes() + content_type.as_ref().map_or(0, String::len),
         Settlement::Retry { problem, .. } | Settlement::Reject(problem) => problem.bytes(),
-        Settlement::Release => 0,
+        Settlement::Release | Settlement::Throttle { .. } => 0,
     }
 }

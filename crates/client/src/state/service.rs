@@ -237,7 +237,7 @@ impl ClientState {
         entry.wire = Wire::On;
         let (channel, credit, hold) = (entry.channel, entry.credit, entry.hold);
         self.push_bind(channel);
-        self.push(Header::from(Subscribe { service, channel, credit, hold }));
+        self.push(Header::from(Subscribe { service, channel, credit, hold, lease_ms: None }));
     }
 
     fn lower_credit(&mut self, service: ServiceNumber) {

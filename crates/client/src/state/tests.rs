@@ -34,7 +34,6 @@ impl Scene {
         let settings = Settings {
             instance: InstanceId::from_bytes([7; 16]),
             software: "test".into(),
-            max_payload: 1024,
             submit_timeout: Duration::from_secs(10),
             first_connect,
             seed: 1,
@@ -142,7 +141,7 @@ impl Scene {
     /// A request that was accepted, all frames read.
     fn open_ticket(&mut self, requester: RequesterNumber, id: u8) -> TicketNumber {
         let ticket = self.submit(requester, id);
-        self.hear(Accepted { ticket, services: 1 });
+        self.hear(Accepted { ticket, services: 1, duplicate: None });
         self.frames();
         ticket
     }
@@ -198,10 +197,17 @@ fn delivery(service: ServiceNumber, lease_ms: u64) -> Delivery {
         token: token(),
         attempt: 1,
         lease_ms,
+        remaining_ms: 60_000,
+        attempt_ms: None,
+        redrive_of: None,
         requester: RequesterName::new("letters").unwrap(),
         operation: "resize".into(),
         label: Label::default(),
     }
+}
+
+fn state_of(ticket: TicketNumber, state: RequestState) -> State {
+    State { ticket, state, ahead: 0, services: 1, attempts: 0, remaining_ms: None, redrive_of: None, progress: None }
 }
 
 fn replied(ticket: TicketNumber) -> Outcome {
@@ -213,6 +219,7 @@ fn reply_in(mailbox: MailboxNumber, number: u8) -> Reply {
         mailbox,
         channel: channel(),
         id: id(number),
+        redrive_of: None,
         operation: "resize".into(),
         attempts: 1,
         ending: Ending::Replied(Label::default()),

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use roundtrip_protocol::{
-    Attach, ChannelName, ChannelNumber, Detach, Frame, Header, Label, MailboxNumber, Outcome as OutcomeFrame, Ping,
-    Progress, Refusal, RequestId, RequesterNumber, State, Submit, Ticket, TicketNumber,
+    Attach, ChannelName, ChannelNumber, DEFAULT_PRIORITY, Detach, Frame, Header, Label, MailboxNumber,
+    Outcome as OutcomeFrame, Ping, Progress, Refusal, ReplyTo, RequestId, RequesterNumber, State, Submit, Ticket,
+    TicketNumber,
 };
 use tokio::time::Instant;
 
@@ -455,7 +456,11 @@ impl ClientState {
             channel,
             id: entry.id,
             requester,
-            reply_channel: submission.reply_channel.clone(),
+            reply: submission.reply_channel.clone().map_or(ReplyTo::Own, ReplyTo::On),
+            priority: DEFAULT_PRIORITY,
+            deadline_ms: None,
+            delay_ms: 0,
+            key: None,
             operation: submission.operation.clone(),
             label: submission.label.clone(),
         });

@@ -15,7 +15,7 @@ async fn ticket_of(
     let submitting = tokio::spawn(requester.submit(Resize { width: 64 }).into_future());
     let mut peer = script.welcome().await;
     let (submit, _) = peer.submit().await;
-    peer.say(Accepted { ticket: submit.ticket, services: 1 });
+    peer.say(Accepted { ticket: submit.ticket, services: 1, duplicate: None });
     (submitting.await.unwrap().unwrap(), submit, peer)
 }
 

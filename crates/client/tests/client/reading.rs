@@ -20,6 +20,7 @@ fn reply(mailbox: MailboxNumber, id: u8) -> Reply {
         mailbox,
         channel: ChannelName::new("picture_request").unwrap(),
         id: RequestId::from_bytes([id; 16]),
+        redrive_of: None,
         operation: "resize".into(),
         attempts: 2,
         ending: Ending::Replied(Label::default()),

@@ -7,7 +7,7 @@ use roundtrip_client::{
 };
 use roundtrip_protocol::*;
 
-use crate::script::{Resize, ResizeError, client, failed, replied};
+use crate::script::{Resize, ResizeError, client, failed, replied, state_of};
 
 #[tokio::test]
 async fn awaiting_a_ticket_gives_the_reply_and_acknowledges_it() {
@@ -18,7 +18,7 @@ async fn awaiting_a_ticket_gives_the_reply_and_acknowledges_it() {
     let (submit, payload) = peer.submit().await;
     assert_eq!(&payload[..], br#"{"width":64}"#);
     assert_eq!((submit.operation.as_str(), submit.label.content_type.as_str()), ("resize", "application/json"));
-    peer.say(Accepted { ticket: submit.ticket, services: 2 });
+    peer.say(Accepted { ticket: submit.ticket, services: 2, duplicate: None });
     let ticket = submitting.await.unwrap().unwrap();
     assert_eq!(ticket.services(), Some(2));
     assert_eq!(ticket.id().to_string(), format!("picture_request:{}", submit.id));
@@ -52,7 +52,7 @@ async fn an_acknowledgement_under_a_strange_name_is_told() {
     let mut peer = script.welcome().await;
     let Header::Attach(attach) = peer.header().await else { panic!("it attaches") };
     let state = RequestState::Ended(OutcomeKind::Replied);
-    peer.say(State { ticket: attach.ticket, state, services: 1, progress: None });
+    peer.say(state_of(attach.ticket, state));
     let acknowledging = tokio::spawn(async move { ticket.acknowledge().await });
     let acknowledge = peer.acknowledge().await;
     peer.say(Acknowledged { call: acknowledge.call, result: Acknowledgement::Forbidden });
@@ -137,7 +137,7 @@ async fn a_submission_without_an_answer_is_unconfirmed_and_safe_to_repeat() {
     let repeating = tokio::spawn(letters.submit(Resize { width: 64 }).under(ticket).into_future());
     let (second, _) = peer.submit().await;
     assert_eq!(second.id, first.id);
-    peer.say(Accepted { ticket: second.ticket, services: 1 });
+    peer.say(Accepted { ticket: second.ticket, services: 1, duplicate: None });
     repeating.await.unwrap().unwrap();
 }
 
@@ -150,7 +150,7 @@ async fn a_ticket_can_be_made_before_the_submission() {
     let mut peer = script.welcome().await;
     let (submit, _) = peer.submit().await;
     assert_eq!(submit.id, ticket.id);
-    peer.say(Accepted { ticket: submit.ticket, services: 1 });
+    peer.say(Accepted { ticket: submit.ticket, services: 1, duplicate: None });
     assert_eq!(submitting.await.unwrap().unwrap().id(), &ticket);
 }
 
@@ -187,8 +187,8 @@ async fn raw_bytes_headers_and_the_reply_channel_go_as_they_are() {
     assert_eq!(&payload[..], b"\x00\x01");
     assert_eq!(submit.label.content_type, "image/png");
     assert_eq!(submit.label.headers.value("trace"), Some("7"));
-    assert_eq!(submit.reply_channel.unwrap().as_str(), "elsewhere");
-    peer.say(Accepted { ticket: submit.ticket, services: 1 });
+    assert_eq!(submit.reply, ReplyTo::On(ChannelName::new("elsewhere").unwrap()));
+    peer.say(Accepted { ticket: submit.ticket, services: 1, duplicate: None });
     peer.say_with(replied(submit.ticket), "raw");
     let outcome = submitting.await.unwrap().unwrap().await.unwrap();
     assert_eq!((&outcome.payload[..], outcome.attempts), (&b"raw"[..], 1));
@@ -200,7 +200,7 @@ async fn a_ticket_tells_its_state_and_its_progress() {
     let ticket = client.requester("letters").attach::<Resize>(some_ticket());
     let mut peer = script.welcome().await;
     let Header::Attach(followed) = peer.header().await else { panic!("it attaches") };
-    peer.say(State { ticket: followed.ticket, state: RequestState::Waiting, services: 0, progress: None });
+    peer.say(state_of(followed.ticket, RequestState::Waiting));
     let mut updates = ticket.progress();
     let progress = Progress { fraction: 0.5, stage: "half".into(), note: String::new() };
     peer.say(ProgressUpdate { ticket: followed.ticket, progress: progress.clone() });
@@ -208,7 +208,7 @@ async fn a_ticket_tells_its_state_and_its_progress() {
     let asking = tokio::spawn(async move { (ticket.state().await, ticket) });
     let Header::Attach(asked) = peer.header().await else { panic!("it asks by attaching again") };
     let state = RequestState::InFlight { delivery: 3, attempt: 2 };
-    peer.say(State { ticket: asked.ticket, state, services: 1, progress: None });
+    peer.say(state_of(asked.ticket, state));
     let (told, ticket) = asking.await.unwrap();
     assert_eq!(told.unwrap().state, state);
     assert!(matches!(peer.header().await, Header::Detach(detach) if detach.ticket == asked.ticket));
@@ -239,7 +239,18 @@ async fn the_channels_are_listed() {
     let mut peer = script.welcome().await;
     let Header::ListChannels(list) = peer.header().await else { panic!("it asks") };
     let channel = ChannelName::new("picture_request").unwrap();
-    let figures = ChannelFigures { channel, waiting: 1, in_flight: 2, services: 3, retained: 4 };
+    let figures = ChannelFigures {
+        channel,
+        waiting: 1,
+        scheduled: 5,
+        in_flight: 2,
+        services: 3,
+        retained: 4,
+        dead: 6,
+        oldest_ms: 7,
+        paused_ms: 8,
+        stale: 9,
+    };
     peer.say(Channels { call: list.call, channels: vec![figures.clone()], more: false });
     assert_eq!(listing.await.unwrap().unwrap(), [figures]);
 }

@@ -187,7 +187,7 @@ impl Peer {
 
     /// Accepts a submission and gives it its outcome at once.
     pub(crate) fn reply_to(&self, submit: &Submit, json: &'static str) {
-        self.say(Accepted { ticket: submit.ticket, services: 1 });
+        self.say(Accepted { ticket: submit.ticket, services: 1, duplicate: None });
         self.say_with(replied(submit.ticket), json);
     }
 
@@ -198,6 +198,9 @@ impl Peer {
             token,
             attempt: 1,
             lease_ms: 30_000,
+            remaining_ms: 60_000,
+            attempt_ms: None,
+            redrive_of: None,
             requester: RequesterName::new("letters").unwrap(),
             operation: operation.into(),
             label: Label::default(),
@@ -224,6 +227,10 @@ impl Peer {
         }
         names
     }
+}
+
+pub(crate) fn state_of(ticket: TicketNumber, state: RequestState) -> State {
+    State { ticket, state, ahead: 0, services: 1, attempts: 0, remaining_ms: None, redrive_of: None, progress: None }
 }
 
 pub(crate) fn replied(ticket: TicketNumber) -> Outcome {

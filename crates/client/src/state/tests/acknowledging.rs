@@ -38,7 +38,7 @@ fn nothing_is_acknowledged_while_the_own_submission_of_it_is_unanswered() {
     assert!(scene.names().is_empty());
     scene.state.acknowledge(requester, &ticket(2));
     assert_eq!(scene.names(), ["Acknowledge"], "another request is not held back");
-    scene.hear(Accepted { ticket: waiting, services: 1 });
+    scene.hear(Accepted { ticket: waiting, services: 1, duplicate: None });
     assert_eq!(scene.names(), ["Acknowledge"]);
 }
 

@@ -26,12 +26,12 @@ fn everything_is_restored_in_the_order_in_which_nothing_is_doubled_or_lost() {
     scene.hear(Answered { call: call_of(&first[2].header), answer: Answer::Settled });
     scene.hear(Subscribed { service, lease_ms: 30_000 });
     assert!(scene.names().is_empty(), "the submission is unanswered");
-    scene.hear(Accepted { ticket: unanswered, services: 1 });
+    scene.hear(Accepted { ticket: unanswered, services: 1, duplicate: None });
     let second = scene.frames();
     assert_eq!(second.len(), 1);
     assert_eq!(second[0].header, Header::Attach(Attach { ticket: open, channel: ChannelNumber(0), id: id(2) }));
 
-    scene.hear(State { ticket: open, state: RequestState::Waiting, services: 1, progress: None });
+    scene.hear(state_of(open, RequestState::Waiting));
     let third = scene.frames();
     assert!(matches!(&third[0].header, Header::Acknowledge(acknowledge) if acknowledge.id == id(4)));
     assert!(matches!(&third[1].header, Header::OpenMailbox(open) if open.mode == OpenMode::IfFree));
@@ -84,9 +84,9 @@ fn a_connection_that_breaks_while_things_are_restored_changes_nothing() {
     scene.break_connection();
     scene.connect();
     assert_eq!(scene.names(), ["Bind", "Introduce", "Submit"]);
-    scene.hear(Accepted { ticket: unanswered, services: 1 });
+    scene.hear(Accepted { ticket: unanswered, services: 1, duplicate: None });
     assert_eq!(scene.names(), ["Attach"]);
-    scene.hear(State { ticket: open, state: RequestState::Waiting, services: 1, progress: None });
+    scene.hear(state_of(open, RequestState::Waiting));
     scene.hear(replied(open));
     assert!(matches!(scene.outcome(open), Poll::Ready(Ok(_))));
 }
@@ -165,7 +165,7 @@ fn a_dropped_ticket_of_an_unnamed_requester_is_followed_to_its_end_over_connecti
     scene.break_connection();
     scene.connect();
     assert_eq!(scene.names(), ["Bind", "Attach"]);
-    scene.hear(State { ticket: open, state: RequestState::Ended(OutcomeKind::Replied), services: 1, progress: None });
+    scene.hear(state_of(open, RequestState::Ended(OutcomeKind::Replied)));
     scene.hear(replied(open));
     assert_eq!(scene.names(), ["Introduce", "Acknowledge", "Detach"]);
 }
@@ -194,9 +194,14 @@ fn the_list_of_channels_is_asked_for_again() {
     let figures = |name: &str| ChannelFigures {
         channel: ChannelName::new(name).unwrap(),
         waiting: 1,
+        scheduled: 0,
         in_flight: 0,
         services: 0,
         retained: 0,
+        dead: 0,
+        oldest_ms: 0,
+        paused_ms: 0,
+        stale: 0,
     };
     scene.hear(Channels { call, channels: vec![figures("a")], more: true });
     assert_eq!(scene.state.poll_call(call, Waker::noop()), Poll::Pending);

@@ -32,7 +32,7 @@ fn an_accepted_submission_has_its_ticket_and_then_its_outcome() {
     let requester = scene.requester();
     let open = scene.submit(requester, 1);
     assert_eq!(scene.accepted(open), Poll::Pending);
-    scene.hear(Accepted { ticket: open, services: 3 });
+    scene.hear(Accepted { ticket: open, services: 3, duplicate: None });
     assert_eq!(scene.accepted(open), Poll::Ready(Ok(())));
     assert_eq!(scene.state.services_when_accepted(open), Some(3));
     assert_eq!(scene.outcome(open), Poll::Pending);
@@ -94,7 +94,7 @@ fn a_payload_that_the_broker_closes_the_connection_over_is_not_sent_again() {
     scene.state.handle_broken(scene.now, None);
     scene.connect();
     assert_eq!(scene.names(), ["Bind", "Introduce", "Submit"]);
-    scene.hear(Accepted { ticket: small, services: 1 });
+    scene.hear(Accepted { ticket: small, services: 1, duplicate: None });
     assert_eq!(scene.accepted(small), Poll::Ready(Ok(())));
 }
 
@@ -121,7 +121,7 @@ fn a_submission_without_an_answer_is_unconfirmed_after_its_time_and_not_sent_aga
     scene.pass(Duration::from_secs(10));
     assert_eq!(scene.accepted(waiting), Poll::Ready(Err(TicketFailure::Unconfirmed)));
     assert_eq!(scene.names(), ["Detach", "Ping"]);
-    scene.hear(Accepted { ticket: waiting, services: 1 });
+    scene.hear(Accepted { ticket: waiting, services: 1, duplicate: None });
     assert_eq!(scene.accepted(waiting), Poll::Ready(Err(TicketFailure::Unconfirmed)));
     scene.break_connection();
     scene.connect();
@@ -238,7 +238,7 @@ fn an_attached_ticket_tells_its_state_progress_and_outcome() {
     assert_eq!(scene.names(), ["Bind", "Attach"]);
     let progress = Progress { fraction: 0.5, stage: "half".into(), note: String::new() };
     let state = RequestState::InFlight { delivery: 2, attempt: 1 };
-    scene.hear(State { ticket: attached, state, services: 1, progress: Some(progress.clone()) });
+    scene.hear(State { progress: Some(progress.clone()), ..state_of(attached, state) });
     let told = scene.state.poll_state(attached, Waker::noop());
     assert!(matches!(told, Poll::Ready(Ok(told)) if told.state == state && told.progress == Some(progress.clone())));
     let mut seen = 0;
