@@ -4,15 +4,24 @@
 //! request is in one [`Stage`] at a time:
 //!
 //! ```text
-//! accept ─► Waiting ─► InFlight ─► Ended ─► gone
-//!              ▲          │  ▲
-//!              │          ▼  │ taken back
-//!              └── BackingOff or Lost
+//! accept ─► Scheduled ─► Waiting ─► InFlight ─► Ended ─► gone
+//!                           ▲          │  ▲
+//!                           │          ▼  │ taken back
+//!                           └── BackingOff or Lost
 //! ```
 //!
-//! What happens when a service dies stands in `lease.rs`, how a delivery ends in `settle.rs`, who gets the next one
-//! in `dispatch.rs`, how a requester follows its request in `follow.rs`.
+//! | what happens … | stands in |
+//! |---|---|
+//! | when a request is submitted | `accept.rs`, and under a key `key.rs` |
+//! | who gets the next one, and how fast | `dispatch.rs`, `queue.rs`, `pace.rs` |
+//! | when a service dies | `lease.rs` |
+//! | when a service settles, and the fence before it | `settle.rs` |
+//! | when a request is cancelled or expires | `stop.rs` |
+//! | when a request is dead | `dead.rs` |
+//! | with interim results | `part.rs` |
+//! | when a requester follows its request, and acknowledges | `follow.rs` |
 
+mod accept;
 mod command;
 mod dead;
 mod dispatch;
@@ -20,30 +29,39 @@ mod effect;
 mod follow;
 mod key;
 mod lease;
+mod pace;
+mod part;
+mod queue;
 mod request;
 mod settings;
 mod settle;
+mod stop;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use roundtrip_protocol::{Refusal, RefusalCode, RequestId, RequesterName, StopReason, TicketNumber};
+use roundtrip_protocol::RequestId;
 
 pub use command::{Command, ServiceInstance, Settling, Submission};
 pub use dead::DeadLetter;
+use dead::DeadLetters;
 pub use dispatch::DELIVERIES_AT_ONCE;
 use dispatch::Services;
 pub use effect::{Change, Effect, Ending, Original, Outcome, Tell, What};
+use follow::Followers;
 pub use follow::Reading;
-use follow::{Follower, Followers};
 pub use key::Key;
+use key::Keys;
+use pace::Pace;
+use queue::Queue;
 use request::{Request, Stage};
 pub use settings::{NoService, Rate, Settings};
+use stop::Stopping;
 
 use crate::handles::{Handles, Peer};
 use crate::time::{Now, Time};
 
-/// When a refusal that passes says to try again, in milliseconds.
-const RETRY_AFTER_MS: u64 = 1_000;
+/// How many fetched outcomes go at once where memory is short.
+const FETCHED_AT_ONCE: usize = 64;
 
 /// A channel: its requests until they are gone, and the services that take them.
 #[derive(Debug)]
@@ -51,17 +69,35 @@ pub struct Channel<H: Handles> {
     settings: Settings,
     start: u64,
     requests: HashMap<RequestId, Request<H>>,
-    /// Requests in the queue, by the order in which they were accepted.
-    waiting: BTreeMap<u64, RequestId>,
-    /// The one time at which each request next needs attention, if there is one.
-    due: BTreeSet<(Time, RequestId)>,
+    queue: Queue,
+    /// The one time at which each thing next needs attention, if there is one.
+    due: BTreeSet<(Time, Due)>,
     services: Services<H>,
+    pace: Pace,
     followed: Followers,
+    keys: Keys,
+    /// The last deliveries of requests that ended under them.
+    stopping: HashMap<RequestId, Stopping<H>>,
+    dead: DeadLetters<H>,
+    /// Outcomes that may go where memory is short, by when they came.
+    fetched: BTreeSet<(Time, RequestId)>,
     /// Requests without an outcome.
     open: usize,
-    in_flight: usize,
+    /// Of them, those whose delay is not over.
+    scheduled: usize,
+    /// Of them, those with a delivery that is in flight, or lost and not given up.
+    held: usize,
+    dropped_parts: u64,
+    stale: u64,
     next_order: u64,
     change: Change,
+}
+
+/// What needs attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Request(RequestId),
+    Stopping(RequestId),
 }
 
 /// A channel's figures.
@@ -89,6 +125,10 @@ pub struct Figures {
     pub paused_until: Option<Time>,
     /// What deliveries that counted no more asked for, and was dropped.
     pub stale: u64,
+    /// Parts that went unacknowledged because their request has no mailbox.
+    pub dropped_parts: u64,
+    /// Dead letters that went because there were too many, or too old ones.
+    pub dropped_dead_letters: u64,
 }
 
 impl<H: Handles> Channel<H> {
@@ -99,12 +139,20 @@ impl<H: Handles> Channel<H> {
             settings,
             start,
             requests: HashMap::new(),
-            waiting: BTreeMap::new(),
+            queue: Queue::default(),
             due: BTreeSet::new(),
             services: Services::default(),
+            pace: Pace::default(),
             followed: Followers::default(),
+            keys: Keys::default(),
+            stopping: HashMap::new(),
+            dead: DeadLetters::default(),
+            fetched: BTreeSet::new(),
             open: 0,
-            in_flight: 0,
+            scheduled: 0,
+            held: 0,
+            dropped_parts: 0,
+            stale: 0,
             next_order: 0,
             change: Change::default(),
         }
@@ -114,28 +162,7 @@ impl<H: Handles> Channel<H> {
     pub fn handle(&mut self, now: Now, command: Command<H>, effects: &mut Vec<Effect<H>>) {
         let mut step = Step { channel: self, now, effects };
         step.do_what_is_due();
-        match command {
-            Command::Submit { peer, ticket, submission } => {
-                let Submission { id, requester, request, place, .. } = submission;
-                step.submit(&peer, ticket, id, requester, request, place);
-            }
-            Command::Attach { peer, ticket, id } => step.attach(&peer, ticket, id),
-            Command::Detach { peer, ticket, id } => step.detach(peer, ticket, id),
-            Command::Acknowledge { peer, call, id, requester } => step.acknowledge(&peer, call, id, &requester),
-            Command::Subscribe { peer, service, credit, hold, lease: _ } => {
-                step.channel.services.subscribe(peer, service, credit, hold);
-            }
-            Command::Credit { peer, service, credit } => step.channel.services.grant(peer, service, credit),
-            Command::Unsubscribe { peer, service } => step.unsubscribe(peer, service),
-            Command::Resume { peer } => step.channel.services.resume(peer),
-            Command::Settle { peer, call, token, settlement } => step.settle(&peer, call, token, settlement),
-            Command::Renew { peer, call, token } => step.renew(&peer, call, token),
-            Command::TakeBack { peer, call, service, token } => step.take_back(&peer, call, service, token),
-            Command::Report { token, progress } => step.report(token, &progress),
-            Command::PeerGone { peer } => step.peer_gone(peer),
-            Command::Stop { answer } => step.stop(&answer),
-            _ => todo!(),
-        }
+        step.run(command);
         step.dispatch();
     }
 
@@ -149,30 +176,46 @@ impl<H: Handles> Channel<H> {
     /// When something is due next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        self.due.first().map(|(time, _)| *time)
+        let request = self.due.first().map(|(time, _)| *time);
+        let letter = self.dead.due(self.settings.dead_letter_age);
+        [request, letter, self.pace.opens_at].into_iter().flatten().min()
     }
 
     /// The channel's figures.
     #[must_use]
     pub fn figures(&self) -> Figures {
-        Figures { ..Figures::default() }
+        let heads = self.queue.heads().filter_map(|id| self.requests.get(&id));
+        Figures {
+            waiting: self.queued() - self.scheduled,
+            scheduled: self.scheduled,
+            in_flight: self.places(),
+            services: self.services.count(),
+            retained: self.requests.len() - self.open,
+            fetched: self.fetched.len(),
+            dead: self.dead.len(),
+            keys: self.keys.len(),
+            oldest: heads.map(|request| request.accepted).min(),
+            paused_until: Some(self.pace.paused_until).filter(|until| *until > Time::default()),
+            stale: self.stale,
+            dropped_parts: self.dropped_parts,
+            dropped_dead_letters: self.dead.dropped(),
+        }
     }
 
-    /// The dead letters, oldest first, behind `after` if that is given and there.
-    pub fn dead_letters(&self, _after: Option<RequestId>) -> impl Iterator<Item = &DeadLetter<H>> {
-        std::iter::empty()
+    /// Requests that count against `capacity`: those that no service works on.
+    const fn queued(&self) -> usize {
+        self.open - self.held
     }
 
-    /// The dead letter of this id.
-    #[must_use]
-    pub fn dead_letter(&self, _id: RequestId) -> Option<&DeadLetter<H>> {
-        None
+    /// Deliveries that count against `max_in_flight`.
+    fn places(&self) -> usize {
+        self.held + self.stopping.len()
     }
 
     /// Whether it holds nothing and serves nobody: it can be forgotten.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.requests.is_empty() && self.services.is_empty()
+        self.requests.is_empty() && self.services.is_empty() && self.stopping.is_empty() && self.dead.len() == 0
     }
 }
 
@@ -184,148 +227,165 @@ struct Step<'a, H: Handles> {
 }
 
 impl<H: Handles> Step<'_, H> {
-    fn submit(
-        &mut self,
-        peer: &H::Peer,
-        ticket: TicketNumber,
-        id: RequestId,
-        requester: RequesterName,
-        message: H::Request,
-        place: H::Place,
-    ) {
-        let refusal = match self.channel.requests.get(&id) {
-            Some(known) if known.requester == requester => {
-                return self.submit_again(peer, ticket, id);
+    fn run(&mut self, command: Command<H>) {
+        match command {
+            Command::Submit { peer, ticket, submission } => self.submit(&peer, ticket, submission),
+            Command::Attach { peer, ticket, id } => self.attach(&peer, ticket, id),
+            Command::Detach { peer, ticket, id } => self.detach(peer, ticket, id),
+            Command::FollowParts { peer, ticket, id, delivery, after, window } => {
+                self.follow_parts(peer, ticket, id, (delivery, after), window);
             }
-            Some(_) => Some(Refusal::new(
-                RefusalCode::Invalid,
-                "this request id is in use under another requester name: make a new id for each request",
-            )),
-            None if self.channel.open >= self.channel.settings.capacity => Some(Refusal::passing(
-                RefusalCode::ChannelFull,
-                format!("the channel holds its capacity of {} requests: submit later", self.channel.settings.capacity),
-                RETRY_AFTER_MS,
-            )),
-            None => None,
-        };
-        if let Some(refusal) = refusal {
-            return self.tell(peer, Tell::Refused { ticket, refusal });
+            Command::PartsWindow { peer, ticket, id, more } => self.widen_parts(peer, ticket, id, more),
+            Command::AcknowledgeParts { id, requester, delivery, through } => {
+                self.acknowledge_parts(id, &requester, delivery, through);
+            }
+            Command::Cancel { peer, call, id } => self.cancel(&peer, call, id),
+            Command::Acknowledge { peer, call, id, requester } => self.acknowledge(&peer, call, id, &requester),
+            Command::Subscribe { peer, service, credit, hold, lease } => {
+                self.channel.services.subscribe(peer, service, credit, hold, lease);
+            }
+            Command::Credit { peer, service, credit } => self.channel.services.grant(peer, service, credit),
+            Command::Unsubscribe { peer, service } => self.unsubscribe(peer, service),
+            Command::Resume { peer } => self.channel.services.resume(peer),
+            Command::Settle { peer, call, token, settlement } => self.settle(&peer, call, token, settlement),
+            Command::Renew { peer, call, token } => self.renew(&peer, call, token),
+            Command::TakeBack { peer, call, service, token } => self.take_back(&peer, call, service, token),
+            Command::AddPart { peer, call, token, number, part, bytes } => {
+                self.add_part(&peer, call, token, number, part, bytes);
+            }
+            Command::Stopped { token } => self.stopped(token),
+            Command::Report { token, progress } => self.report(token, &progress),
+            Command::PeerGone { peer } => self.peer_gone(peer),
+            Command::RequesterGone { requester } => self.requester_gone(&requester),
+            Command::MakeRoom => self.make_room(),
+            Command::Redrive { peer, call, id, new_id, request, place } => {
+                self.redrive(&peer, call, id, new_id, request, place);
+            }
+            Command::Purge { peer, call, id } => self.purge(&peer, call, id),
+            Command::Stop { answer } => self.stop(&answer),
         }
-        let order = self.channel.next_order;
-        self.channel.next_order += 1;
-        self.channel.open += 1;
-        self.channel.waiting.insert(order, id);
-        self.channel.requests.insert(id, Request::new(requester, message, place, order));
-        self.change();
-        self.follow(peer, ticket, id);
-        self.tell_accepted(peer, ticket);
     }
 
-    /// The same request id is the same request: accepted again, and its outcome told again if it has one.
-    fn submit_again(&mut self, peer: &H::Peer, ticket: TicketNumber, id: RequestId) {
-        self.tell_accepted(peer, ticket);
-        self.follow(peer, ticket, id);
+    fn do_what_is_due(&mut self) {
+        self.drop_surplus_letters();
+        while let Some(&(time, due)) = self.channel.due.first() {
+            if time > self.now.time {
+                return;
+            }
+            match due {
+                Due::Request(id) => self.request_is_due(id),
+                Due::Stopping(id) => self.end_stopping(id),
+            }
+        }
     }
 
-    fn tell_accepted(&mut self, peer: &H::Peer, ticket: TicketNumber) {
-        let services = self.service_count();
-        self.tell(peer, Tell::Accepted { ticket, services, duplicate: None });
+    fn request_is_due(&mut self, id: RequestId) {
+        match self.channel.requests.get(&id) {
+            Some(request) if !request.has_ended() && request.deadline <= self.now.time => self.expire(id),
+            Some(request) => match request.stage {
+                Stage::Scheduled { .. } => self.come_due(id),
+                Stage::InFlight(_) => self.delivery_is_due(id),
+                Stage::Lost { .. } => self.give_up(id),
+                Stage::BackingOff => self.requeue(id),
+                Stage::Ended { .. } => self.forget(id),
+                Stage::Waiting => self.set_due(id, None),
+            },
+            None => {}
+        }
     }
 
-    fn service_count(&self) -> u32 {
-        u32::try_from(self.channel.services.count()).unwrap_or(u32::MAX)
+    /// The request waits again, at its old place.
+    fn requeue(&mut self, id: RequestId) {
+        if let Some(request) = self.channel.requests.get(&id) {
+            self.channel.queue.insert(request.position, id);
+            self.enter(id, Stage::Waiting, None);
+            self.change();
+        }
     }
 
     /// The request's one outcome: nothing is delivered or settled after it. Everybody who follows is told, and the
     /// mailbox gets it.
     fn end(&mut self, id: RequestId, ending: Ending<H>) {
-        let Some(request) = self.channel.requests.get_mut(&id) else {
-            return;
-        };
-        debug_assert!(!matches!(request.stage, Stage::Ended(_)), "a request ends once");
+        let Some(request) = self.channel.requests.get(&id) else { return };
+        debug_assert!(!request.has_ended(), "a request ends once");
+        let (place, message) = (request.place.clone(), request.message.clone());
         let outcome = Outcome { attempts: request.attempts, ending };
-        let left = std::mem::replace(&mut request.stage, Stage::Ended(outcome.clone()));
-        let (place, order) = (request.place.clone(), request.order);
-        let followers: Vec<Follower<H>> = request.followers.clone();
-        match left {
-            Stage::Waiting => {
-                self.channel.waiting.remove(&order);
-            }
-            Stage::InFlight(delivery) => self.leave_service(id, &delivery),
-            Stage::Lost(_) | Stage::BackingOff | Stage::Ended(_) => {}
+        match &request.stage {
+            Stage::Scheduled { .. } => self.channel.scheduled -= 1,
+            Stage::Waiting => self.channel.queue.remove(request.position),
+            Stage::InFlight(_) => self.leave_service(id),
+            Stage::Lost { .. } => self.channel.held -= 1,
+            Stage::BackingOff | Stage::Ended { .. } => {}
         }
+        let died = match &outcome.ending {
+            Ending::Dead { reason, last } => Some((*reason, last.clone())),
+            _ => None,
+        };
         self.channel.open -= 1;
-        self.set_due(id, Some(self.now.time + self.channel.settings.retention));
+        let since = self.now.time;
+        let due = since + self.channel.settings.retention;
+        self.enter(id, Stage::Ended { outcome, since, is_acknowledged: false }, Some(due));
         self.change();
-        for Follower { peer, ticket } in followers {
-            self.tell(&peer, Tell::Outcome { ticket, outcome: outcome.clone() });
+        match died {
+            Some((reason, last)) => self.bury(id, reason, last),
+            None => self.effect(What::Spend { request: message }),
         }
+        self.serve(id, |_| true);
         self.effect(What::Post { place, id });
     }
 
     /// Forgets a request that has its outcome.
     fn forget(&mut self, id: RequestId) {
         self.set_due(id, None);
-        let Some(request) = self.channel.requests.remove(&id) else {
-            return;
-        };
+        let Some(request) = self.channel.requests.remove(&id) else { return };
         for follower in &request.followers {
             self.channel.followed.remove(follower.peer.id(), id, follower.ticket);
         }
+        if let Some(key) = request.key {
+            self.channel.keys.remove(*key);
+        }
         self.change();
-        self.effect(What::Unpost { place: request.place, id });
-    }
-
-    /// The broker stops: what is open fails, and services at work are told to stop.
-    fn stop(&mut self, answer: &H::Answer) {
-        let requests = &self.channel.requests;
-        let mut open: Vec<(u64, RequestId)> = requests
-            .iter()
-            .filter(|(_, request)| !matches!(request.stage, Stage::Ended(_)))
-            .map(|(id, request)| (request.order, *id))
-            .collect();
-        open.sort_unstable();
-        for (_, id) in open {
-            let told = self.stop_of(id, StopReason::BrokerStopped);
-            self.end(id, Ending::Failed(answer.clone()));
-            self.tell_stop(told);
-        }
-    }
-
-    fn do_what_is_due(&mut self) {
-        while let Some(&(time, id)) = self.channel.due.first() {
-            if time > self.now.time {
-                return;
-            }
-            match self.channel.requests.get(&id).map(|request| &request.stage) {
-                Some(Stage::InFlight(_)) => self.lease_is_due(id),
-                Some(Stage::Lost(_)) => self.give_up(id),
-                Some(Stage::BackingOff) => self.requeue(id),
-                Some(Stage::Ended(_)) => self.forget(id),
-                Some(Stage::Waiting) | None => self.set_due(id, None),
+        if let Stage::Ended { since, is_acknowledged, .. } = request.stage {
+            self.channel.fetched.remove(&(since, id));
+            if !is_acknowledged {
+                self.effect(What::Unpost { place: request.place, id });
             }
         }
     }
 
-    /// The request waits again, at its old place.
-    fn requeue(&mut self, id: RequestId) {
-        self.set_due(id, None);
+    /// Memory is short: outcomes go that are in no mailbox and were read.
+    fn make_room(&mut self) {
+        for _ in 0..FETCHED_AT_ONCE {
+            let Some((_, id)) = self.channel.fetched.pop_first() else { return };
+            self.forget(id);
+        }
+    }
+
+    fn service_count(&self) -> u32 {
+        u32::try_from(self.channel.services.count()).unwrap_or(u32::MAX)
+    }
+
+    /// The request is in another stage, which waits for something until `due`.
+    fn enter(&mut self, id: RequestId, stage: Stage<H>, due: Option<Time>) {
         if let Some(request) = self.channel.requests.get_mut(&id) {
-            request.stage = Stage::Waiting;
-            self.channel.waiting.insert(request.order, id);
-            self.change();
+            request.stage = stage;
+            self.set_due(id, due);
         }
     }
 
-    /// Says when a request next needs attention; at [`Time::NEVER`] it needs none.
+    /// Says when the request's stage next needs attention; at [`Time::NEVER`] it needs none. The deadline comes first
+    /// where it is earlier.
     fn set_due(&mut self, id: RequestId, due: Option<Time>) {
-        let due = due.filter(|due| *due < Time::NEVER);
-        if let Some(request) = self.channel.requests.get_mut(&id) {
-            if let Some(before) = std::mem::replace(&mut request.due, due) {
-                self.channel.due.remove(&(before, id));
+        let Some(request) = self.channel.requests.get_mut(&id) else { return };
+        let deadline = (!request.has_ended()).then_some(request.deadline);
+        let due = [due, deadline].into_iter().flatten().min().filter(|due| *due < Time::NEVER);
+        let before = std::mem::replace(&mut request.due, due);
+        if before != due {
+            if let Some(before) = before {
+                self.channel.due.remove(&(before, Due::Request(id)));
             }
             if let Some(due) = due {
-                self.channel.due.insert((due, id));
+                self.channel.due.insert((due, Due::Request(id)));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Who gets the next request: services with credit take turns, and the oldest request goes first.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use roundtrip_protocol::{Hold, RequestId, ServiceNumber, Token};
 
@@ -31,6 +32,7 @@ struct Subscription<H: Handles> {
     peer: H::Peer,
     instance: ServiceInstance,
     hold: Hold,
+    lease: Duration,
     credit: u32,
     held: BTreeSet<RequestId>,
     /// A service takes its deliveries back before it subscribes.
@@ -54,10 +56,18 @@ impl<H: Handles> Services<H> {
         self.subscriptions.is_empty()
     }
 
-    pub(super) fn subscribe(&mut self, peer: H::Peer, service: ServiceInstance, credit: u32, hold: Hold) {
+    pub(super) fn subscribe(
+        &mut self,
+        peer: H::Peer,
+        service: ServiceInstance,
+        credit: u32,
+        hold: Hold,
+        lease: Duration,
+    ) {
         let key = (peer.id(), service.service);
         let subscription = self.entry(peer, service, hold);
         subscription.hold = hold;
+        subscription.lease = lease;
         subscription.credit = credit;
         if !std::mem::replace(&mut subscription.subscribed, true) {
             self.subscribed += 1;
@@ -111,6 +121,12 @@ impl<H: Handles> Services<H> {
         }
     }
 
+    /// Whether a service has credit and room.
+    fn could_take(&self) -> bool {
+        let mut subscriptions = self.turns.iter().filter_map(|key| self.subscriptions.get(key));
+        subscriptions.any(|subscription| subscription.wants_more() && subscription.peer.has_room())
+    }
+
     /// The next service in turn that has credit and room.
     fn poll_turn(&mut self) -> Option<&mut Subscription<H>> {
         loop {
@@ -141,6 +157,7 @@ impl<H: Handles> Services<H> {
             peer,
             instance,
             hold,
+            lease: Duration::ZERO,
             credit: 0,
             held: BTreeSet::new(),
             subscribed: false,
@@ -168,50 +185,70 @@ impl<H: Handles> Subscription<H> {
 impl<H: Handles> Step<'_, H> {
     /// Hands waiting requests to services, as long as there are both, and not too many in one step.
     pub(super) fn dispatch(&mut self) {
+        self.channel.pace.opens_at = None;
         for _ in 0..DELIVERIES_AT_ONCE {
-            let Some((&order, &id)) = self.channel.waiting.first_key_value() else {
+            let Some(id) = self.channel.queue.first() else { return };
+            if self.is_at_its_limit() {
                 return;
-            };
-            let Some(subscription) = self.channel.services.poll_turn() else {
+            }
+            let rate = self.channel.settings.rate;
+            if let Some(opens_at) = self.channel.pace.closed_until(self.now.time, rate) {
+                self.channel.pace.opens_at = self.channel.services.could_take().then_some(opens_at);
                 return;
-            };
+            }
+            let Some(subscription) = self.channel.services.poll_turn() else { return };
             subscription.held.insert(id);
-            let (peer, service, hold) = (subscription.peer.clone(), subscription.instance, subscription.hold);
-            self.channel.waiting.remove(&order);
-            self.deliver(id, &peer, service, hold);
+            let peer = subscription.peer.clone();
+            let (service, hold, lease) = (subscription.instance, subscription.hold, subscription.lease);
+            self.channel.pace.take(self.now.time, rate);
+            self.deliver(id, &peer, service, hold, lease);
         }
     }
 
-    fn deliver(&mut self, id: RequestId, peer: &H::Peer, service: ServiceInstance, hold: Hold) {
-        let Some(request) = self.channel.requests.get_mut(&id) else {
-            return;
-        };
+    fn deliver(&mut self, id: RequestId, peer: &H::Peer, service: ServiceInstance, hold: Hold, lease: Duration) {
+        let now = self.now.time;
+        let attempt_timeout = self.channel.settings.attempt_timeout;
+        let Some(request) = self.channel.requests.get_mut(&id) else { return };
+        self.channel.queue.remove(request.position);
         request.deliveries += 1;
         request.attempts += 1;
-        let number = request.deliveries;
-        let delivery = Delivery { number, service, hold, holder: Some(peer.clone()), progress: None };
-        request.stage = Stage::InFlight(delivery);
         let tell = Tell::Delivery {
             service: service.service,
-            token: Token { start: self.channel.start, id, delivery: number },
+            token: Token { start: self.channel.start, id, delivery: request.deliveries },
             attempt: request.attempts,
-            lease: self.channel.settings.lease,
-            remaining: std::time::Duration::ZERO,
-            attempt_timeout: None,
-            redrive_of: None,
+            lease,
+            remaining: request.deadline.since(now),
+            attempt_timeout,
             requester: request.requester.clone(),
+            redrive_of: request.redrive_of,
             request: request.message.clone(),
         };
-        self.channel.in_flight += 1;
-        self.begin_lease(id);
+        let delivery = Delivery {
+            number: request.deliveries,
+            service,
+            hold,
+            lease,
+            renewed: now,
+            timeout: attempt_timeout.map(|timeout| now + timeout),
+            holder: Some(peer.clone()),
+            progress: None,
+        };
+        let due = delivery.due();
+        self.channel.held += 1;
+        self.enter(id, Stage::InFlight(delivery), due);
         self.change();
         self.tell(peer, tell);
+        self.restart_parts(id);
     }
 
-    /// The delivery is with its service no longer.
-    pub(super) fn leave_service(&mut self, id: RequestId, delivery: &Delivery<H>) {
-        self.channel.in_flight -= 1;
-        if let Some(key) = delivery.subscription() {
+    /// The delivery is with its service no longer, and its place is free.
+    pub(super) fn leave_service(&mut self, id: RequestId) {
+        self.channel.held -= 1;
+        let delivery = self.channel.requests.get(&id).and_then(|request| match &request.stage {
+            Stage::InFlight(delivery) => delivery.subscription(),
+            _ => None,
+        });
+        if let Some(key) = delivery {
             self.channel.services.let_go(key, id);
         }
     }

@@ -7,20 +7,26 @@ use roundtrip_protocol::{
 };
 
 use super::effect::{Ending, Outcome, Tell, What};
+use super::part::Cursor;
 use super::request::{Request, Stage};
 use super::{Channel, Step};
-use crate::handles::{Handles, Peer, PeerId};
+use crate::handles::{Handles, Peer, PeerId, Place};
+use crate::time::Time;
 
 /// A connection that is told of a request under one of its ticket numbers.
 #[derive(Debug)]
 pub(super) struct Follower<H: Handles> {
     pub(super) peer: H::Peer,
     pub(super) ticket: TicketNumber,
+    /// Where it is in the parts, if it asked for them.
+    pub(super) cursor: Option<Cursor>,
+    /// Whether it was told the outcome.
+    pub(super) is_told: bool,
 }
 
 impl<H: Handles> Clone for Follower<H> {
     fn clone(&self) -> Self {
-        Self { peer: self.peer.clone(), ticket: self.ticket }
+        Self { peer: self.peer.clone(), ..*self }
     }
 }
 
@@ -69,8 +75,8 @@ impl<H: Handles> Channel<H> {
     pub fn outcome(&self, id: RequestId, reader: PeerId) -> Reading<'_, H> {
         match self.requests.get(&id) {
             Some(request) if request.followers.iter().any(|follower| follower.peer.id() == reader) => Reading::Followed,
-            Some(Request { stage: Stage::Ended(outcome), message, .. }) => {
-                Reading::Outcome { outcome, request: message, redrive_of: None }
+            Some(Request { stage: Stage::Ended { outcome, .. }, message, redrive_of, .. }) => {
+                Reading::Outcome { outcome, request: message, redrive_of: *redrive_of }
             }
             _ => Reading::Gone,
         }
@@ -87,19 +93,24 @@ impl<H: Handles> Step<'_, H> {
             let refusal = Refusal::new(RefusalCode::UnknownTicket, message);
             return self.tell(peer, Tell::Refused { ticket, refusal });
         };
-        let (state, progress) = match &request.stage {
-            Stage::Waiting => (RequestState::Waiting, None),
-            Stage::InFlight(delivery) => {
-                let state = RequestState::InFlight { delivery: delivery.number, attempt: request.attempts };
-                (state, delivery.progress.clone())
-            }
-            Stage::Lost(_) | Stage::BackingOff => (RequestState::BackingOff, None),
-            Stage::Ended(outcome) => (RequestState::Ended(outcome.ending.kind()), None),
+        let now = self.now.time;
+        let tell = Tell::State {
+            ticket,
+            state: request.state(now),
+            ahead: match request.stage {
+                Stage::Waiting => self.channel.queue.ahead(request.position),
+                _ => 0,
+            },
+            services,
+            attempts: request.attempts,
+            remaining: (!request.has_ended()).then(|| request.deadline.since(now)),
+            redrive_of: request.redrive_of,
+            progress: match &request.stage {
+                Stage::InFlight(delivery) => delivery.progress.clone(),
+                _ => None,
+            },
         };
-        self.tell(
-            peer,
-            Tell::State { ticket, state, ahead: 0, services, attempts: 0, remaining: None, redrive_of: None, progress },
-        );
+        self.tell(peer, tell);
         self.follow(peer, ticket, id);
     }
 
@@ -109,12 +120,9 @@ impl<H: Handles> Step<'_, H> {
             return;
         };
         if self.channel.followed.insert(peer.id(), id, ticket) {
-            request.followers.push(Follower { peer: peer.clone(), ticket });
+            request.followers.push(Follower { peer: peer.clone(), ticket, cursor: None, is_told: false });
         }
-        if let Stage::Ended(outcome) = &request.stage {
-            let outcome = outcome.clone();
-            self.tell(peer, Tell::Outcome { ticket, outcome });
-        }
+        self.serve(id, |follower| follower.is(peer.id(), ticket));
     }
 
     /// Stops following. An outcome that was not acknowledged is for the connection's mailbox to tell again.
@@ -125,10 +133,15 @@ impl<H: Handles> Step<'_, H> {
         let Some(request) = self.channel.requests.get_mut(&id) else {
             return;
         };
-        request.followers.retain(|follower| (follower.peer.id(), follower.ticket) != (peer, ticket));
+        let Some(index) = request.followers.iter().position(|follower| follower.is(peer, ticket)) else { return };
+        let was_told = request.followers.remove(index).is_told;
+        let Stage::Ended { since, is_acknowledged, .. } = request.stage else { return };
         let still_follows = request.followers.iter().any(|follower| follower.peer.id() == peer);
-        if matches!(request.stage, Stage::Ended(_)) && !still_follows {
-            let place = request.place.clone();
+        let place = request.place.clone();
+        if was_told && !place.has_mailbox() && request.key.is_none() {
+            self.channel.fetched.insert((since, id));
+        }
+        if !still_follows && !is_acknowledged {
             self.effect(What::Repost { place, id, peer });
         }
     }
@@ -145,14 +158,46 @@ impl<H: Handles> Step<'_, H> {
     pub(super) fn acknowledge(&mut self, peer: &H::Peer, call: Call, id: RequestId, requester: &RequesterName) {
         let result = match self.channel.requests.get(&id) {
             None => Acknowledgement::Done,
-            Some(request) if request.requester != *requester => Acknowledgement::Forbidden,
-            Some(Request { stage: Stage::Ended(_), .. }) => {
+            Some(request) if request.place.has_mailbox() && request.requester != *requester => {
+                Acknowledgement::Forbidden
+            }
+            Some(request) if !request.has_ended() => Acknowledgement::NoOutcomeYet,
+            Some(request) if request.key.is_some() => {
+                self.keep_for_its_key(id);
+                Acknowledgement::Done
+            }
+            Some(_) => {
                 self.forget(id);
                 Acknowledgement::Done
             }
-            Some(_) => Acknowledgement::NoOutcomeYet,
         };
         self.tell(peer, Tell::Acknowledged { call, result });
+    }
+
+    /// An acknowledged outcome leaves its mailbox, and can be read by ticket for as long as its key is known.
+    fn keep_for_its_key(&mut self, id: RequestId) {
+        if let Some(Request { stage: Stage::Ended { is_acknowledged, .. }, place, .. }) =
+            self.channel.requests.get_mut(&id)
+            && !std::mem::replace(is_acknowledged, true)
+        {
+            let place = place.clone();
+            self.change();
+            self.effect(What::Unpost { place, id });
+        }
+    }
+}
+
+impl<H: Handles> Request<H> {
+    fn state(&self, now: Time) -> RequestState {
+        match &self.stage {
+            Stage::Scheduled { until } => {
+                RequestState::Scheduled { in_ms: u64::try_from(until.since(now).as_millis()).unwrap_or(u64::MAX) }
+            }
+            Stage::Waiting => RequestState::Waiting,
+            Stage::InFlight(delivery) => RequestState::InFlight { delivery: delivery.number, attempt: self.attempts },
+            Stage::Lost { .. } | Stage::BackingOff => RequestState::BackingOff,
+            Stage::Ended { outcome, .. } => RequestState::Ended(outcome.ending.kind()),
+        }
     }
 }
 

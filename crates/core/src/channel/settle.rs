@@ -7,6 +7,7 @@ use roundtrip_protocol::{Answer, Call, DeadReason, Progress, RequestId, Token};
 use super::effect::{Ending, Tell};
 use super::follow::Follower;
 use super::request::{Request, Stage};
+use super::stop::WhyStopped;
 use super::{Settling, Step};
 use crate::handles::Handles;
 
@@ -16,6 +17,8 @@ pub(super) enum Standing<'a, H: Handles> {
     Current(&'a mut Request<H>),
     /// Lost, and not given up yet: it may be taken back.
     Lost(&'a mut Request<H>),
+    /// Its request ended under it, and it has not stopped yet.
+    Stopping(WhyStopped),
     /// Settled, now or earlier.
     Settled,
     /// Of another delivery, request or start of the broker that counts no more.
@@ -31,7 +34,16 @@ impl<H: Handles> Step<'_, H> {
                 self.settle_current(token.id, settlement);
                 Answer::Settled
             }
-            Standing::Lost(_) | Standing::Stale => Answer::LeaseLost,
+            Standing::Stopping(why) => {
+                // Who settles does not work on it any more.
+                self.end_stopping(token.id);
+                self.channel.stale += 1;
+                why.answer()
+            }
+            Standing::Lost(_) | Standing::Stale => {
+                self.channel.stale += 1;
+                Answer::LeaseLost
+            }
         };
         self.tell(peer, Tell::Answered { call, answer });
     }
@@ -41,10 +53,15 @@ impl<H: Handles> Step<'_, H> {
         if token.start != self.channel.start {
             return Standing::Stale;
         }
+        if let Some(stopping) = self.channel.stopping.get(&token.id)
+            && stopping.delivery.number == token.delivery
+        {
+            return Standing::Stopping(stopping.why);
+        }
         let Some(request) = self.channel.requests.get_mut(&token.id) else { return Standing::Stale };
         match &request.stage {
             Stage::InFlight(delivery) if delivery.number == token.delivery => Standing::Current(request),
-            Stage::Lost(delivery) if delivery.number == token.delivery => Standing::Lost(request),
+            Stage::Lost { delivery, .. } if delivery.number == token.delivery => Standing::Lost(request),
             _ if request.settled.contains(token.delivery) => Standing::Settled,
             _ => Standing::Stale,
         }
@@ -59,7 +76,7 @@ impl<H: Handles> Step<'_, H> {
             }
             Settling::Retry { problem, retry_after } => self.retry(id, problem, retry_after),
             Settling::Release => self.release(id),
-            Settling::Throttle { .. } => todo!(),
+            Settling::Throttle { retry_after } => self.throttle(id, retry_after),
         }
     }
 
@@ -72,7 +89,7 @@ impl<H: Handles> Step<'_, H> {
             return self.end(id, Ending::Dead { reason, last: Some(problem) });
         }
         request.last_problem = Some(problem);
-        let (attempts, order) = (request.attempts, request.order);
+        let (attempts, order) = (request.attempts, request.position.order);
         let wait = self.backoff(attempts, order).max(retry_after.unwrap_or_default());
         self.back_off(id, wait);
     }
@@ -87,29 +104,34 @@ impl<H: Handles> Step<'_, H> {
             let last = request.last_problem.clone();
             return self.end(id, Ending::Dead { reason: DeadReason::ReleasesExhausted, last });
         }
-        let order = request.order;
+        let order = request.position.order;
         let wait = self.backoff(1, order);
         self.back_off(id, wait);
     }
 
+    /// Given back at once, at its old place; nothing is handed out for a while.
+    fn throttle(&mut self, id: RequestId, retry_after: Duration) {
+        self.pause(retry_after);
+        self.leave_service(id);
+        self.give_back(id);
+    }
+
     /// Settled for another attempt: the service has let go of it, and it waits again later.
     fn back_off(&mut self, id: RequestId, wait: Duration) {
-        let Some(request) = self.channel.requests.get_mut(&id) else {
-            return;
-        };
-        if let Stage::InFlight(delivery) = std::mem::replace(&mut request.stage, Stage::BackingOff) {
-            self.leave_service(id, &delivery);
-        }
-        self.set_due(id, Some(self.now.time + wait));
+        self.leave_service(id);
+        self.enter(id, Stage::BackingOff, Some(self.now.time + wait));
         self.change();
     }
 
     /// The latest progress, told to everybody who follows. A stale one is dropped.
     pub(super) fn report(&mut self, token: Token, progress: &Progress) {
-        let Standing::Current(request) = self.standing(token) else { return };
+        let Standing::Current(request) = self.standing(token) else {
+            self.channel.stale += 1;
+            return;
+        };
         let Stage::InFlight(delivery) = &mut request.stage else { return };
         delivery.progress = Some(progress.clone());
-        for Follower { peer, ticket } in request.followers.clone() {
+        for Follower { peer, ticket, .. } in request.followers.clone() {
             self.tell(&peer, Tell::Progress { ticket, progress: progress.clone() });
         }
     }
