@@ -176,13 +176,18 @@ Token = Structure("Token", start=u64, id=id_, delivery=u32)
 Progress = Structure("Progress", fraction=f32, stage=text, note=text)
 Problem = Structure("Problem", code=text, message=text)
 Refusal = Structure("Refusal", code=u16, message=text, retry_after_ms=Option(u64))
-ChannelFigures = Structure("ChannelFigures", channel=name, waiting=u64, in_flight=u64, services=u32, retained=u64)
+ChannelFigures = Structure("ChannelFigures", channel=name, waiting=u64, scheduled=u64, in_flight=u64, services=u32,
+                           retained=u64, dead=u64, oldest_ms=u64, paused_ms=u64, stale=u64)
+Duplicate = Structure("Duplicate", id=id_, requester=name, reply_channel=Option(name))
 
-OutcomeKind = Choice("OutcomeKind", "replied", "failed", "dead")
+ReplyTo = Choice("ReplyTo", "own", ("on", name), "nowhere")
+OutcomeKind = Choice("OutcomeKind", "replied", "failed", "dead", "expired", "cancelled")
 DeadReason = Choice("DeadReason", "attempts_exhausted", "rejected", "releases_exhausted")
 Acknowledgement = Choice("Acknowledgement", "done", "no_outcome_yet", "forbidden")
+Cancellation = Choice("Cancellation", "cancelled", ("ended", OutcomeKind), "unknown_ticket")
+Redrive = Choice("Redrive", ("accepted", id_), "unknown", ("refused", Refusal))
 Hold = Choice("Hold", "connection", "lease")
-StopReason = Choice("StopReason", "lease_lost", "broker_stopped")
+StopReason = Choice("StopReason", "lease_lost", "broker_stopped", "cancelled", "expired", "attempt_timeout")
 OpenMode = Choice("OpenMode", "take", "if_free", "follow")
 MailboxEnd = Choice("MailboxEnd", "closed", "taken", "ended")
 Settlement = Choice(
@@ -192,12 +197,15 @@ Settlement = Choice(
     ("retry", Structure("retry", problem=Problem, retry_after_ms=Option(u64))),
     ("reject", Problem),
     "release",
+    ("throttle", Structure("throttle", retry_after_ms=u64)),
 )
 Ending = Choice(
     "Ending",
     ("replied", Label),
     ("failed", Structure("failed", problem=Problem, content_type=Option(text))),
     ("dead", Structure("dead", reason=DeadReason, last=Option(Problem))),
+    "expired",
+    "cancelled",
 )
 RequestState = Choice(
     "RequestState",
@@ -205,6 +213,7 @@ RequestState = Choice(
     ("in_flight", Structure("in_flight", delivery=u32, attempt=u32)),
     "backing_off",
     ("ended", OutcomeKind),
+    ("scheduled", Structure("scheduled", in_ms=u64)),
 )
 Answer = Choice(
     "Answer",
@@ -215,14 +224,24 @@ Answer = Choice(
     ("mailbox_busy", Structure("mailbox_busy", retry_after_ms=u64)),
     ("too_large", Structure("too_large", max_payload=u64)),
     "invalid",
+    "cancelled",
+    "expired",
+    "part_kept",
+    "parts_full",
 )
 Opening = Choice("Opening", "opened", "held", ("refused", Refusal))
+
+DeadLetterEntry = Structure(
+    "DeadLetterEntry", id=id_, operation=text, requester=name, reason=DeadReason, attempts=u32, deliveries=u32,
+    bytes=u64, accepted_ms_ago=u64, died_ms_ago=u64, last=Option(Problem),
+)
+DeadLetterContent = Structure("DeadLetterContent", entry=DeadLetterEntry, reply_channel=Option(name), label=Label)
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Frames (section 5): type number -> name and fields.
 
 FRAMES = {
-    0x01: Structure("Hello", lowest=u16, highest=u16, software=text, instance=id_, connection=u64, max_payload=u64),
+    0x01: Structure("Hello", lowest=u16, highest=u16, software=text, instance=id_, connection=u64),
     0x02: Structure("Welcome", version=u16, software=text, start=u64, max_header=u32, max_payload=u64, max_open=u32,
                     heartbeat_ms=u32),
     0x03: Structure("Error", code=u16, message=text, frame=u8, closes=boolean),
@@ -234,39 +253,61 @@ FRAMES = {
     0x09: Structure("Bound", number=u32, refusal=Option(Refusal)),
     0x0A: Structure("Introduce", number=u32, requester=name, unnamed=boolean),
     0x0B: Structure("Goodbye", requester=u32),
-    0x10: Structure("Submit", ticket=u32, channel=u32, id=id_, requester=u32, reply_channel=Option(name),
-                    operation=text, label=Label),
-    0x11: Structure("Accepted", ticket=u32, services=u32),
+    0x0C: Structure("RequestDrain", call=u32),
+    0x0D: Structure("DrainAnswered", call=u32, refusal=Option(Refusal)),
+    0x10: Structure("Submit", ticket=u32, channel=u32, id=id_, requester=u32, reply=ReplyTo, priority=u8,
+                    deadline_ms=Option(u64), delay_ms=u64, key=Option(text), operation=text, label=Label),
+    0x11: Structure("Accepted", ticket=u32, services=u32, duplicate=Option(Duplicate)),
     0x12: Structure("Refused", ticket=u32, refusal=Refusal),
     0x13: Structure("Attach", ticket=u32, channel=u32, id=id_),
-    0x14: Structure("State", ticket=u32, state=RequestState, services=u32, progress=Option(Progress)),
+    0x14: Structure("State", ticket=u32, state=RequestState, ahead=u64, services=u32, attempts=u32,
+                    remaining_ms=Option(u64), redrive_of=Option(id_), progress=Option(Progress)),
     0x15: Structure("Detach", ticket=u32),
     0x16: Structure("Outcome", ticket=u32, attempts=u32, ending=Ending),
     0x17: Structure("ProgressUpdate", ticket=u32, progress=Progress),
     0x18: Structure("Acknowledge", call=u32, channel=u32, id=id_, requester=u32),
     0x19: Structure("Acknowledged", call=u32, result=Acknowledgement),
-    0x20: Structure("Subscribe", service=u32, channel=u32, credit=u32, hold=Hold),
+    0x1A: Structure("Cancel", call=u32, channel=u32, id=id_),
+    0x1B: Structure("Cancelled", call=u32, result=Cancellation),
+    0x20: Structure("Subscribe", service=u32, channel=u32, credit=u32, hold=Hold, lease_ms=Option(u64)),
     0x21: Structure("Subscribed", service=u32, lease_ms=u64),
     0x22: Structure("Credit", service=u32, credit=u32),
     0x23: Structure("Unsubscribe", service=u32),
     0x24: Structure("Unsubscribed", service=u32, refusal=Option(Refusal)),
-    0x25: Structure("Delivery", service=u32, token=Token, attempt=u32, lease_ms=u64, requester=name, operation=text,
-                    label=Label),
+    0x25: Structure("Delivery", service=u32, token=Token, attempt=u32, lease_ms=u64, remaining_ms=u64,
+                    attempt_ms=Option(u64), requester=name, redrive_of=Option(id_), operation=text, label=Label),
     0x26: Structure("Settle", call=u32, channel=u32, token=Token, settlement=Settlement),
     0x27: Structure("Renew", call=u32, channel=u32, token=Token),
     0x28: Structure("TakeBack", call=u32, service=u32, channel=u32, token=Token),
     0x29: Structure("Answered", call=u32, answer=Answer),
     0x2A: Structure("ProgressReport", channel=u32, token=Token, progress=Progress),
     0x2B: Structure("Stop", service=u32, token=Token, reason=StopReason),
+    0x2C: Structure("Stopped", channel=u32, token=Token),
+    0x2D: Structure("AddPart", call=u32, channel=u32, token=Token, number=u32, label=Label),
+    0x2E: Structure("PartsRoom", service=u32, token=Token),
     0x30: Structure("OpenMailbox", mailbox=u32, requester=u32, reply_channel=name, mode=OpenMode, window=u32),
     0x31: Structure("MailboxOpened", mailbox=u32, opening=Opening),
     0x32: Structure("Window", mailbox=u32, more=u32),
     0x33: Structure("CloseMailbox", mailbox=u32),
     0x34: Structure("MailboxClosed", mailbox=u32, reason=MailboxEnd),
-    0x35: Structure("Reply", mailbox=u32, channel=name, id=id_, operation=text, attempts=u32, ending=Ending),
+    0x35: Structure("Reply", mailbox=u32, channel=name, id=id_, redrive_of=Option(id_), operation=text,
+                    attempts=u32, ending=Ending),
     0x36: Structure("CaughtUp", mailbox=u32),
     0x40: Structure("ListChannels", call=u32),
     0x41: Structure("Channels", call=u32, channels=List(ChannelFigures), more=boolean),
+    0x42: Structure("ListDeadLetters", call=u32, channel=u32, after=Option(id_), most=u32),
+    0x43: Structure("DeadLetters", call=u32, letters=List(DeadLetterEntry), more=boolean),
+    0x44: Structure("ReadDeadLetter", call=u32, channel=u32, id=id_),
+    0x45: Structure("DeadLetter", call=u32, letter=Option(DeadLetterContent)),
+    0x46: Structure("RedriveDeadLetter", call=u32, channel=u32, id=id_),
+    0x47: Structure("Redriven", call=u32, result=Redrive),
+    0x48: Structure("PurgeDeadLetter", call=u32, channel=u32, id=id_),
+    0x49: Structure("Purged", call=u32, was_there=boolean),
+    0x50: Structure("FollowParts", ticket=u32, delivery=u32, after=u32, window=u32),
+    0x51: Structure("PartsWindow", ticket=u32, more=u32),
+    0x52: Structure("AcknowledgeParts", ticket=u32, requester=u32, delivery=u32, through=u32),
+    0x53: Structure("Part", ticket=u32, delivery=u32, number=u32, label=Label),
+    0x54: Structure("PartsFrom", ticket=u32, delivery=u32, first=u32),
 }
 TYPES = {structure.name: number for number, structure in FRAMES.items()}
 
@@ -326,8 +367,6 @@ def ticket(channel, request_id):
 class Connection:
     """A client's connection, with one frame in hand at a time and heartbeats while it waits."""
 
-    MAX_PAYLOAD = 16 * 1024 * 1024
-
     def __init__(self, broker, software, instance=None, number=1, lowest=1, highest=1, timeout=10):
         """Connects and shakes hands. `instance` and a higher `number` are for connecting again as the same client."""
         host, _, port = broker.rpartition(":")
@@ -342,14 +381,16 @@ class Connection:
         self.instance = instance or os.urandom(16).hex()
         self.arrived = bytearray()
         self.heartbeat = None
+        self.max_header, self.max_payload = 4_096, 0  # those of the first frame
         self.last_sent = self.last_heard = time.monotonic()
         self.send("Hello", {"lowest": lowest, "highest": highest, "software": software, "instance": self.instance,
-                            "connection": number, "max_payload": self.MAX_PAYLOAD})
+                            "connection": number})
         try:
             self.welcome, _ = self.expect("Welcome", timeout)
         except WireError:
             self.cut()
             raise
+        self.max_header, self.max_payload = self.welcome["max_header"], self.welcome["max_payload"]
         if self.welcome["heartbeat_ms"]:
             self.heartbeat = self.welcome["heartbeat_ms"] / 1000
 
@@ -418,7 +459,7 @@ class Connection:
         if len(self.arrived) < PREFIX:
             return None
         number, header, payload = read_prefix(self.arrived[:PREFIX])
-        if header > 65_536 or payload > self.MAX_PAYLOAD:
+        if header > self.max_header or payload > self.max_payload:
             raise WireError(f"the broker sent a header of {header} and a payload of {payload} bytes: over the limits")
         end = PREFIX + header + payload
         if len(self.arrived) < end:

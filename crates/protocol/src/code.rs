@@ -74,7 +74,7 @@ codes! {
     RefusalCode {
         /// No such channel, and this broker makes none on first use.
         UnknownChannel = 1 "unknown_channel",
-        /// The channel's queue is full.
+        /// The channel has no place for another request, or for another idempotency key; the message says which.
         ChannelFull = 2 "channel_full",
         /// The requester's mailbox has no free place.
         MailboxFull = 3 "mailbox_full",

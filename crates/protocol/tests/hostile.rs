@@ -7,8 +7,9 @@ use std::alloc::System;
 
 use proptest::prelude::*;
 use roundtrip_protocol::{
-    Channels, DecodeError, Header, Headers, Label, Limits, MAX_HEADER, PREFIX_LEN, Prefix, RequestId, RequesterNumber,
-    Submit, TicketNumber, decode_header,
+    Call, ChannelFigures, ChannelNumber, Channels, DeadLetterEntry, DeadLetters, DeadReason, DecodeError, Header,
+    Headers, Label, Limits, MAX_HEADER, PREFIX_LEN, Prefix, ReplyTo, RequestId, RequesterNumber, Submit, TicketNumber,
+    decode_header, encode_prefix_and_header,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -108,17 +109,39 @@ fn a_header_as_long_as_allowed_and_full_of_the_smallest_parts_is_read() {
     assert!(header.len() > MAX_HEADER - 16 && header.len() <= MAX_HEADER);
     assert!(decode_header(0x10, &header).is_ok());
 
-    let smallest = roundtrip_protocol::ChannelFigures {
+    let smallest = ChannelFigures {
         channel: "a".parse().unwrap(),
         waiting: 0,
+        scheduled: 0,
         in_flight: 0,
         services: 0,
         retained: 0,
+        dead: 0,
+        oldest_ms: 0,
+        paused_ms: 0,
+        stale: 0,
     };
-    let channels = vec![smallest; (MAX_HEADER - 13) / 37];
-    let header = encoded(&Channels { call: roundtrip_protocol::Call(0), channels, more: false }.into());
-    assert!(header.len() > MAX_HEADER - 37 && header.len() <= MAX_HEADER);
+    let channels = vec![smallest; (MAX_HEADER - 13) / 77];
+    let header = encoded(&Channels { call: Call(0), channels, more: false }.into());
+    assert!(header.len() > MAX_HEADER - 77 && header.len() <= MAX_HEADER);
     assert!(decode_header(0x41, &header).is_ok());
+
+    let smallest = DeadLetterEntry {
+        id: RequestId::from_bytes([1; 16]),
+        operation: String::new(),
+        requester: "a".parse().unwrap(),
+        reason: DeadReason::Rejected,
+        attempts: 0,
+        deliveries: 0,
+        bytes: 0,
+        accepted_ms_ago: 0,
+        died_ms_ago: 0,
+        last: None,
+    };
+    let letters = vec![smallest; (MAX_HEADER - 13) / 70];
+    let header = encoded(&DeadLetters { call: Call(0), letters, more: false }.into());
+    assert!(header.len() > MAX_HEADER - 70 && header.len() <= MAX_HEADER);
+    assert!(decode_header(0x43, &header).is_ok());
 }
 
 proptest! {
@@ -191,10 +214,14 @@ fn vectors() -> Vec<(&'static str, u8, Vec<u8>)> {
 fn submit(label: Label) -> Vec<u8> {
     let submit = Submit {
         ticket: TicketNumber(1),
-        channel: roundtrip_protocol::ChannelNumber(1),
+        channel: ChannelNumber(1),
         id: RequestId::from_bytes([1; 16]),
         requester: RequesterNumber(1),
-        reply_channel: None,
+        reply: ReplyTo::Own,
+        priority: 4,
+        deadline_ms: None,
+        delay_ms: 0,
+        key: None,
         operation: String::new(),
         label,
     };
@@ -203,6 +230,6 @@ fn submit(label: Label) -> Vec<u8> {
 
 fn encoded(header: &Header) -> Vec<u8> {
     let mut bytes = bytes::BytesMut::new();
-    roundtrip_protocol::encode_prefix_and_header(header, 0, &mut bytes);
+    encode_prefix_and_header(header, 0, &mut bytes);
     bytes[PREFIX_LEN..].to_vec()
 }

@@ -23,11 +23,15 @@ proptest! {
 }
 
 fn header() -> impl Strategy<Value = Header> {
+    prop_oneof![connection(), requester(), parts(), service(), mailbox(), figures_and_dead_letters()]
+}
+
+fn connection() -> impl Strategy<Value = Header> {
     prop_oneof![
-        (any::<(u16, u16, u64, u64)>(), text(), any::<[u8; 16]>()).prop_map(
-            |((lowest, highest, connection, max_payload), software, instance)| {
+        (any::<(u16, u16, u64)>(), text(), any::<[u8; 16]>()).prop_map(
+            |((lowest, highest, connection), software, instance)| {
                 let instance = InstanceId::from_bytes(instance);
-                Hello { lowest, highest, software, instance, connection, max_payload }.into()
+                Hello { lowest, highest, software, instance, connection }.into()
             }
         ),
         (any::<(u16, u64, u32, u64, u32, u32)>(), text()).prop_map(
@@ -47,52 +51,135 @@ fn header() -> impl Strategy<Value = Header> {
             refusal
         }
         .into()),
-        (any::<(u32, u32, u32)>(), id(), option::of(name()), text(), label()).prop_map(
-            |((ticket, channel, requester), id, reply_channel, operation, label)| {
-                Submit {
-                    ticket: TicketNumber(ticket),
-                    channel: ChannelNumber(channel),
-                    id,
-                    requester: RequesterNumber(requester),
-                    reply_channel: reply_channel.map(|name| name.parse().unwrap()),
-                    operation,
-                    label,
-                }
-                .into()
+        call().prop_map(|call| RequestDrain { call }.into()),
+        (call(), option::of(refusal())).prop_map(|(call, refusal)| DrainAnswered { call, refusal }.into()),
+    ]
+}
+
+fn requester() -> impl Strategy<Value = Header> {
+    let limits = (any::<(u8, Option<u64>, u64)>(), option::of(text()));
+    prop_oneof![
+        (ticket(), channel(), id(), any::<u32>(), reply_to(), limits, text(), label()).prop_map(
+            |(ticket, channel, id, requester, reply, ((priority, deadline_ms, delay_ms), key), operation, label)| {
+                let requester = RequesterNumber(requester);
+                Submit { ticket, channel, id, requester, reply, priority, deadline_ms, delay_ms, key, operation, label }
+                    .into()
             }
         ),
-        (any::<u32>(), refusal())
-            .prop_map(|(ticket, refusal)| Refused { ticket: TicketNumber(ticket), refusal }.into()),
-        (any::<(u32, u32)>(), state(), option::of(progress())).prop_map(|((ticket, services), state, progress)| {
-            State { ticket: TicketNumber(ticket), state, services, progress }.into()
-        }),
-        (any::<(u32, u32)>(), ending()).prop_map(|((ticket, attempts), ending)| Outcome {
-            ticket: TicketNumber(ticket),
-            attempts,
-            ending
+        (ticket(), any::<u32>(), option::of(duplicate())).prop_map(|(ticket, services, duplicate)| Accepted {
+            ticket,
+            services,
+            duplicate
         }
         .into()),
-        (any::<(u32, u32, u64)>(), token(), name(), text(), label()).prop_map(
-            |((service, attempt, lease_ms), token, requester, operation, label)| {
+        (ticket(), refusal()).prop_map(|(ticket, refusal)| Refused { ticket, refusal }.into()),
+        (ticket(), state(), any::<(u64, u32, u32, Option<u64>)>(), option::of(id()), option::of(progress())).prop_map(
+            |(ticket, state, (ahead, services, attempts, remaining_ms), redrive_of, progress)| {
+                State { ticket, state, ahead, services, attempts, remaining_ms, redrive_of, progress }.into()
+            }
+        ),
+        (ticket(), any::<u32>(), ending())
+            .prop_map(|(ticket, attempts, ending)| Outcome { ticket, attempts, ending }.into()),
+        (call(), channel(), id()).prop_map(|(call, channel, id)| Cancel { call, channel, id }.into()),
+        (call(), cancellation()).prop_map(|(call, result)| Cancelled { call, result }.into()),
+    ]
+}
+
+fn parts() -> impl Strategy<Value = Header> {
+    prop_oneof![
+        (ticket(), any::<(u32, u32, u32)>()).prop_map(|(ticket, (delivery, after, window))| FollowParts {
+            ticket,
+            delivery,
+            after,
+            window
+        }
+        .into()),
+        (ticket(), any::<u32>()).prop_map(|(ticket, more)| PartsWindow { ticket, more }.into()),
+        (ticket(), any::<(u32, u32, u32)>()).prop_map(|(ticket, (requester, delivery, through))| {
+            AcknowledgeParts { ticket, requester: RequesterNumber(requester), delivery, through }.into()
+        }),
+        (ticket(), any::<(u32, u32)>(), label()).prop_map(|(ticket, (delivery, number), label)| Part {
+            ticket,
+            delivery,
+            number,
+            label
+        }
+        .into()),
+        (ticket(), any::<(u32, u32)>())
+            .prop_map(|(ticket, (delivery, first))| PartsFrom { ticket, delivery, first }.into()),
+        (call(), channel(), token(), any::<u32>(), label()).prop_map(|(call, channel, token, number, label)| AddPart {
+            call,
+            channel,
+            token,
+            number,
+            label
+        }
+        .into()),
+        (any::<u32>(), token())
+            .prop_map(|(service, token)| PartsRoom { service: ServiceNumber(service), token }.into()),
+    ]
+}
+
+fn service() -> impl Strategy<Value = Header> {
+    let hold = prop_oneof![Just(Hold::Connection), Just(Hold::Lease)];
+    let times = any::<(u32, u64, u64, Option<u64>)>();
+    prop_oneof![
+        (any::<u32>(), channel(), any::<u32>(), hold, any::<Option<u64>>()).prop_map(
+            |(service, channel, credit, hold, lease_ms)| {
+                Subscribe { service: ServiceNumber(service), channel, credit, hold, lease_ms }.into()
+            }
+        ),
+        (any::<u32>(), token(), times, name(), option::of(id()), text(), label()).prop_map(
+            |(
+                service,
+                token,
+                (attempt, lease_ms, remaining_ms, attempt_ms),
+                requester,
+                redrive_of,
+                operation,
+                label,
+            )| {
                 Delivery {
                     service: ServiceNumber(service),
                     token,
                     attempt,
                     lease_ms,
+                    remaining_ms,
+                    attempt_ms,
                     requester: requester.parse().unwrap(),
+                    redrive_of,
                     operation,
                     label,
                 }
                 .into()
             }
         ),
-        (any::<(u32, u32)>(), token(), settlement()).prop_map(|((call, channel), token, settlement)| {
-            Settle { call: Call(call), channel: ChannelNumber(channel), token, settlement }.into()
-        }),
-        (any::<u32>(), answer()).prop_map(|(call, answer)| Answered { call: Call(call), answer }.into()),
-        (any::<u32>(), token(), progress()).prop_map(|(channel, token, progress)| {
-            ProgressReport { channel: ChannelNumber(channel), token, progress }.into()
-        }),
+        (call(), channel(), token(), settlement()).prop_map(|(call, channel, token, settlement)| Settle {
+            call,
+            channel,
+            token,
+            settlement
+        }
+        .into()),
+        (call(), answer()).prop_map(|(call, answer)| Answered { call, answer }.into()),
+        (channel(), token(), progress()).prop_map(|(channel, token, progress)| ProgressReport {
+            channel,
+            token,
+            progress
+        }
+        .into()),
+        (any::<u32>(), token(), stop_reason()).prop_map(|(service, token, reason)| Stop {
+            service: ServiceNumber(service),
+            token,
+            reason
+        }
+        .into()),
+        (channel(), token()).prop_map(|(channel, token)| Stopped { channel, token }.into()),
+    ]
+}
+
+fn mailbox() -> impl Strategy<Value = Header> {
+    prop_oneof![
         (any::<(u32, u32, u32)>(), name(), mode()).prop_map(|((mailbox, requester, window), reply_channel, mode)| {
             OpenMailbox {
                 mailbox: MailboxNumber(mailbox),
@@ -103,12 +190,13 @@ fn header() -> impl Strategy<Value = Header> {
             }
             .into()
         }),
-        (any::<(u32, u32)>(), name(), id(), text(), ending()).prop_map(
-            |((mailbox, attempts), channel, id, operation, ending)| {
+        (any::<(u32, u32)>(), name(), id(), option::of(id()), text(), ending()).prop_map(
+            |((mailbox, attempts), channel, id, redrive_of, operation, ending)| {
                 Reply {
                     mailbox: MailboxNumber(mailbox),
                     channel: channel.parse().unwrap(),
                     id,
+                    redrive_of,
                     operation,
                     attempts,
                     ending,
@@ -116,13 +204,103 @@ fn header() -> impl Strategy<Value = Header> {
                 .into()
             }
         ),
-        (any::<(u32, bool)>(), vec(figures(), 0..20)).prop_map(|((call, more), channels)| Channels {
-            call: Call(call),
+    ]
+}
+
+fn figures_and_dead_letters() -> impl Strategy<Value = Header> {
+    let redrive =
+        prop_oneof![id().prop_map(Redrive::Accepted), Just(Redrive::Unknown), refusal().prop_map(Redrive::Refused),];
+    prop_oneof![
+        (call(), any::<bool>(), vec(figures(), 0..20)).prop_map(|(call, more, channels)| Channels {
+            call,
             channels,
             more
         }
         .into()),
+        (call(), channel(), option::of(id()), any::<u32>()).prop_map(|(call, channel, after, most)| ListDeadLetters {
+            call,
+            channel,
+            after,
+            most
+        }
+        .into()),
+        (call(), any::<bool>(), vec(dead_letter(), 0..20)).prop_map(|(call, more, letters)| DeadLetters {
+            call,
+            letters,
+            more
+        }
+        .into()),
+        (call(), option::of(dead_letter_content())).prop_map(|(call, letter)| DeadLetter { call, letter }.into()),
+        (call(), redrive).prop_map(|(call, result)| Redriven { call, result }.into()),
+        (call(), any::<bool>()).prop_map(|(call, was_there)| Purged { call, was_there }.into()),
     ]
+}
+
+fn reply_to() -> impl Strategy<Value = ReplyTo> {
+    prop_oneof![Just(ReplyTo::Own), name().prop_map(|name| ReplyTo::On(name.parse().unwrap())), Just(ReplyTo::Nowhere),]
+}
+
+fn duplicate() -> impl Strategy<Value = Duplicate> {
+    (id(), name(), option::of(name())).prop_map(|(id, requester, reply_channel)| Duplicate {
+        id,
+        requester: requester.parse().unwrap(),
+        reply_channel: reply_channel.map(|name| name.parse().unwrap()),
+    })
+}
+
+fn cancellation() -> impl Strategy<Value = Cancellation> {
+    prop_oneof![
+        Just(Cancellation::Cancelled),
+        outcome_kind().prop_map(Cancellation::Ended),
+        Just(Cancellation::UnknownTicket),
+    ]
+}
+
+fn outcome_kind() -> impl Strategy<Value = OutcomeKind> {
+    prop_oneof![
+        Just(OutcomeKind::Replied),
+        Just(OutcomeKind::Failed),
+        Just(OutcomeKind::Dead),
+        Just(OutcomeKind::Expired),
+        Just(OutcomeKind::Cancelled),
+    ]
+}
+
+fn stop_reason() -> impl Strategy<Value = StopReason> {
+    prop_oneof![
+        Just(StopReason::LeaseLost),
+        Just(StopReason::BrokerStopped),
+        Just(StopReason::Cancelled),
+        Just(StopReason::Expired),
+        Just(StopReason::AttemptTimeout),
+    ]
+}
+
+fn dead_letter() -> impl Strategy<Value = DeadLetterEntry> {
+    (id(), text(), name(), dead_reason(), any::<(u32, u32, u64, u64, u64)>(), option::of(problem())).prop_map(
+        |(id, operation, requester, reason, (attempts, deliveries, bytes, accepted_ms_ago, died_ms_ago), last)| {
+            DeadLetterEntry {
+                id,
+                operation,
+                requester: requester.parse().unwrap(),
+                reason,
+                attempts,
+                deliveries,
+                bytes,
+                accepted_ms_ago,
+                died_ms_ago,
+                last,
+            }
+        },
+    )
+}
+
+fn dead_letter_content() -> impl Strategy<Value = DeadLetterContent> {
+    (dead_letter(), option::of(name()), label()).prop_map(|(entry, reply_channel, label)| DeadLetterContent {
+        entry,
+        reply_channel: reply_channel.map(|name| name.parse().unwrap()),
+        label,
+    })
 }
 
 fn settlement() -> impl Strategy<Value = Settlement> {
@@ -133,19 +311,21 @@ fn settlement() -> impl Strategy<Value = Settlement> {
             .prop_map(|(problem, retry_after_ms)| Settlement::Retry { problem, retry_after_ms }),
         problem().prop_map(Settlement::Reject),
         Just(Settlement::Release),
+        any::<u64>().prop_map(|retry_after_ms| Settlement::Throttle { retry_after_ms }),
     ]
 }
 
+fn dead_reason() -> impl Strategy<Value = DeadReason> {
+    prop_oneof![Just(DeadReason::AttemptsExhausted), Just(DeadReason::Rejected), Just(DeadReason::ReleasesExhausted)]
+}
+
 fn ending() -> impl Strategy<Value = Ending> {
-    let reason = prop_oneof![
-        Just(DeadReason::AttemptsExhausted),
-        Just(DeadReason::Rejected),
-        Just(DeadReason::ReleasesExhausted)
-    ];
     prop_oneof![
         label().prop_map(Ending::Replied),
         (problem(), option::of(text())).prop_map(|(problem, content_type)| Ending::Failed { problem, content_type }),
-        (reason, option::of(problem())).prop_map(|(reason, last)| Ending::Dead { reason, last }),
+        (dead_reason(), option::of(problem())).prop_map(|(reason, last)| Ending::Dead { reason, last }),
+        Just(Ending::Expired),
+        Just(Ending::Cancelled),
     ]
 }
 
@@ -154,9 +334,8 @@ fn state() -> impl Strategy<Value = RequestState> {
         Just(RequestState::Waiting),
         any::<(u32, u32)>().prop_map(|(delivery, attempt)| RequestState::InFlight { delivery, attempt }),
         Just(RequestState::BackingOff),
-        Just(RequestState::Ended(OutcomeKind::Replied)),
-        Just(RequestState::Ended(OutcomeKind::Failed)),
-        Just(RequestState::Ended(OutcomeKind::Dead)),
+        outcome_kind().prop_map(RequestState::Ended),
+        any::<u64>().prop_map(|in_ms| RequestState::Scheduled { in_ms }),
     ]
 }
 
@@ -169,6 +348,10 @@ fn answer() -> impl Strategy<Value = Answer> {
         any::<u64>().prop_map(|retry_after_ms| Answer::MailboxBusy { retry_after_ms }),
         any::<u64>().prop_map(|max_payload| Answer::TooLarge { max_payload }),
         Just(Answer::Invalid),
+        Just(Answer::Cancelled),
+        Just(Answer::Expired),
+        Just(Answer::PartKept),
+        Just(Answer::PartsFull),
     ]
 }
 
@@ -177,9 +360,23 @@ fn mode() -> impl Strategy<Value = OpenMode> {
 }
 
 fn figures() -> impl Strategy<Value = ChannelFigures> {
-    (name(), any::<(u64, u64, u32, u64)>()).prop_map(|(channel, (waiting, in_flight, services, retained))| {
-        ChannelFigures { channel: channel.parse().unwrap(), waiting, in_flight, services, retained }
-    })
+    (name(), any::<[u64; 8]>(), any::<u32>()).prop_map(
+        |(channel, [waiting, scheduled, in_flight, retained, dead, oldest_ms, paused_ms, stale], services)| {
+            let channel = channel.parse().unwrap();
+            ChannelFigures {
+                channel,
+                waiting,
+                scheduled,
+                in_flight,
+                services,
+                retained,
+                dead,
+                oldest_ms,
+                paused_ms,
+                stale,
+            }
+        },
+    )
 }
 
 fn refusal() -> impl Strategy<Value = Refusal> {
@@ -205,6 +402,18 @@ fn progress() -> impl Strategy<Value = Progress> {
 
 fn token() -> impl Strategy<Value = Token> {
     (any::<(u64, u32)>(), id()).prop_map(|((start, delivery), id)| Token { start, id, delivery })
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    any::<u32>().prop_map(Call)
+}
+
+fn channel() -> impl Strategy<Value = ChannelNumber> {
+    any::<u32>().prop_map(ChannelNumber)
+}
+
+fn ticket() -> impl Strategy<Value = TicketNumber> {
+    any::<u32>().prop_map(TicketNumber)
 }
 
 fn id() -> impl Strategy<Value = RequestId> {

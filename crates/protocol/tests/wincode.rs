@@ -17,7 +17,6 @@ struct Hello {
     software: String,
     instance: [u8; 16],
     connection: u64,
-    max_payload: u64,
 }
 
 #[derive(Debug, PartialEq, SchemaWrite, SchemaRead)]
@@ -34,9 +33,20 @@ struct Submit {
     channel: u32,
     id: [u8; 16],
     requester: u32,
-    reply_channel: Option<String>,
+    reply: ReplyTo,
+    priority: u8,
+    deadline_ms: Option<u64>,
+    delay_ms: u64,
+    key: Option<String>,
     operation: String,
     label: Label,
+}
+
+#[derive(Debug, PartialEq, SchemaWrite, SchemaRead)]
+enum ReplyTo {
+    Own,
+    On(String),
+    Nowhere,
 }
 
 #[derive(Debug, PartialEq, SchemaWrite, SchemaRead)]
@@ -49,7 +59,11 @@ struct Label {
 struct State {
     ticket: u32,
     state: RequestState,
+    ahead: u64,
     services: u32,
+    attempts: u32,
+    remaining_ms: Option<u64>,
+    redrive_of: Option<[u8; 16]>,
     progress: Option<Progress>,
 }
 
@@ -59,6 +73,7 @@ enum RequestState {
     InFlight { delivery: u32, attempt: u32 },
     BackingOff,
     Ended(OutcomeKind),
+    Scheduled { in_ms: u64 },
 }
 
 #[derive(Debug, PartialEq, SchemaWrite, SchemaRead)]
@@ -66,6 +81,8 @@ enum OutcomeKind {
     Replied,
     Failed,
     Dead,
+    Expired,
+    Cancelled,
 }
 
 #[derive(Debug, PartialEq, SchemaWrite, SchemaRead)]
@@ -97,6 +114,7 @@ enum Settlement {
     Retry { problem: Problem, retry_after_ms: Option<u64> },
     Reject(Problem),
     Release,
+    Throttle { retry_after_ms: u64 },
 }
 
 #[derive(Debug, PartialEq, SchemaWrite, SchemaRead)]
@@ -125,17 +143,9 @@ fn another_encoder_writes_and_reads_the_same_numbers_texts_and_arrays() {
             software: "süd".into(),
             instance: protocol::InstanceId::from_bytes(ID),
             connection: 0x0102_0304_0506_0708,
-            max_payload: u64::MAX,
         },
         Hello,
-        Hello {
-            lowest: 1,
-            highest: 0x0203,
-            software: "süd".into(),
-            instance: ID,
-            connection: 0x0102_0304_0506_0708,
-            max_payload: u64::MAX,
-        }
+        Hello { lowest: 1, highest: 0x0203, software: "süd".into(), instance: ID, connection: 0x0102_0304_0506_0708 }
     );
 }
 
@@ -152,7 +162,14 @@ fn another_encoder_writes_and_reads_the_same_codes_and_flags() {
 
 #[test]
 fn another_encoder_writes_and_reads_the_same_options_and_lists() {
-    for reply_channel in [None, Some("letters")] {
+    use protocol::ReplyTo as Ours;
+    let cases = [
+        (Ours::Own, ReplyTo::Own, None),
+        (Ours::On("letters".parse().unwrap()), ReplyTo::On("letters".into()), Some(u64::MAX)),
+        (Ours::Nowhere, ReplyTo::Nowhere, Some(1)),
+    ];
+    for (ours, mirrored, deadline_ms) in cases {
+        let key = deadline_ms.map(|_| "4711".to_owned());
         let headers = vec![("a".to_owned(), "b".to_owned()), (String::new(), "é".to_owned())];
         same_bytes!(
             protocol::Submit {
@@ -160,7 +177,11 @@ fn another_encoder_writes_and_reads_the_same_options_and_lists() {
                 channel: protocol::ChannelNumber(0x0102_0304),
                 id: protocol::RequestId::from_bytes(ID),
                 requester: protocol::RequesterNumber(u32::MAX),
-                reply_channel: reply_channel.map(|name| name.parse().unwrap()),
+                reply: ours,
+                priority: 9,
+                deadline_ms,
+                delay_ms: 0x0102,
+                key: key.clone(),
                 operation: String::new(),
                 label: protocol::Label {
                     content_type: "text/plain".into(),
@@ -173,7 +194,11 @@ fn another_encoder_writes_and_reads_the_same_options_and_lists() {
                 channel: 0x0102_0304,
                 id: ID,
                 requester: u32::MAX,
-                reply_channel: reply_channel.map(str::to_owned),
+                reply: mirrored,
+                priority: 9,
+                deadline_ms,
+                delay_ms: 0x0102,
+                key,
                 operation: String::new(),
                 label: Label { content_type: "text/plain".into(), headers },
             }
@@ -191,16 +216,32 @@ fn another_encoder_writes_and_reads_the_same_choices_and_fractions() {
         (Ours::Ended(protocol::OutcomeKind::Replied), RequestState::Ended(OutcomeKind::Replied)),
         (Ours::Ended(protocol::OutcomeKind::Failed), RequestState::Ended(OutcomeKind::Failed)),
         (Ours::Ended(protocol::OutcomeKind::Dead), RequestState::Ended(OutcomeKind::Dead)),
+        (Ours::Ended(protocol::OutcomeKind::Expired), RequestState::Ended(OutcomeKind::Expired)),
+        (Ours::Ended(protocol::OutcomeKind::Cancelled), RequestState::Ended(OutcomeKind::Cancelled)),
+        (Ours::Scheduled { in_ms: 7 }, RequestState::Scheduled { in_ms: 7 }),
     ];
     for (ours, mirrored) in states {
         let progress = protocol::Progress { fraction: 0.4, stage: "labs".into(), note: String::new() };
         same_bytes!(
-            protocol::State { ticket: protocol::TicketNumber(1), state: ours, services: 2, progress: Some(progress) },
+            protocol::State {
+                ticket: protocol::TicketNumber(1),
+                state: ours,
+                ahead: 41,
+                services: 2,
+                attempts: 3,
+                remaining_ms: None,
+                redrive_of: Some(protocol::RequestId::from_bytes(ID)),
+                progress: Some(progress),
+            },
             State,
             State {
                 ticket: 1,
                 state: mirrored,
+                ahead: 41,
                 services: 2,
+                attempts: 3,
+                remaining_ms: None,
+                redrive_of: Some(ID),
                 progress: Some(Progress { fraction: 0.4, stage: "labs".into(), note: String::new() }),
             }
         );
@@ -227,6 +268,7 @@ fn another_encoder_writes_and_reads_the_same_settlements() {
         ),
         (Ours::Reject(problem()), Settlement::Reject(mirrored())),
         (Ours::Release, Settlement::Release),
+        (Ours::Throttle { retry_after_ms: 5_000 }, Settlement::Throttle { retry_after_ms: 5_000 }),
     ];
     for (ours, mirrored) in settlements {
         same_bytes!(

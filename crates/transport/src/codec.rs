@@ -111,6 +111,7 @@ enum State<R, W> {
     Failed(DecodeError),
 }
 
+#[allow(clippy::large_enum_variant, reason = "the state around it is as large: it holds a header elsewhere too")]
 enum Skipped<W> {
     Refused { header: Header, why: W },
     Unknown { type_number: u8 },

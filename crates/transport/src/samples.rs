@@ -3,8 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 use roundtrip_protocol::{
-    Call, ChannelNumber, Error, ErrorCode, Frame, Headers, Label, ListChannels, MailboxNumber, Ping, RequestId,
-    RequesterNumber, Submit, TicketNumber, Window, encode_prefix_and_header,
+    Call, ChannelNumber, DEFAULT_PRIORITY, Error, ErrorCode, Frame, Headers, Label, ListChannels, MailboxNumber, Ping,
+    ReplyTo, RequestId, RequesterNumber, Submit, TicketNumber, Window, encode_prefix_and_header,
 };
 
 /// A type number that no version knows yet.
@@ -31,7 +31,11 @@ fn submit_with(text: &str, payload: impl Into<Bytes>) -> Frame {
         channel: ChannelNumber(2),
         id: RequestId::from_bytes([7; 16]),
         requester: RequesterNumber(3),
-        reply_channel: None,
+        reply: ReplyTo::Own,
+        priority: DEFAULT_PRIORITY,
+        deadline_ms: None,
+        delay_ms: 0,
+        key: None,
         operation: text.to_owned(),
         label: Label {
             content_type: "application/json".to_owned(),

@@ -113,7 +113,7 @@ pub struct Drain {
     pub remaining_ms: u64,
 }
 
-/// Client to broker: stop, as after a first SIGTERM. Answered by [`DrainAnswered`], and then by [`Drain`] like everybody.
+/// Client to broker: stop, as after a first SIGTERM. Answered by [`DrainAnswered`]; then [`Drain`] comes, as to everybody.
 ///
 /// ```text
 ///  0

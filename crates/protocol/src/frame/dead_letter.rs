@@ -11,7 +11,7 @@ use crate::outcome::{DeadReason, Problem};
 /// Client to broker: the dead letters of a channel, oldest first. Answered by one [`DeadLetters`].
 ///
 /// ```text
-///  0          4
+///  0          4             8
 /// | call u32 | channel u32 | after option id | most u32 |
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
@@ -69,7 +69,8 @@ pub struct DeadLetterEntry {
     pub accepted_ms_ago: u64,
     /// How long ago it died, in milliseconds.
     pub died_ms_ago: u64,
-    /// What the last attempt failed with, if it said so.
+    /// What the last attempt failed with, if it said so: its code cut to 256 bytes and its message to 1,024, so that it
+    /// stands beside any label in one header.
     pub last: Option<Problem>,
 }
 

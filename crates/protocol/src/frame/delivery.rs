@@ -12,7 +12,7 @@ use crate::outcome::Settlement;
 /// [`Unsubscribed`].
 ///
 /// ```text
-///  0             4             8            12
+///  0             4             8            12              16
 /// | service u32 | channel u32 | credit u32 | hold Hold u32 | lease_ms option u64 |
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
@@ -103,7 +103,7 @@ pub struct Unsubscribed {
 /// Broker to client: a request, handed over. The payload is the request's.
 ///
 /// ```text
-///  0             4             32            36             44
+///  0             4             32            36             44                 52
 /// | service u32 | token Token | attempt u32 | lease_ms u64 | remaining_ms u64 | attempt_ms option u64 |
 /// | requester name | redrive_of option id | operation text | label Label |
 /// ```
@@ -119,7 +119,7 @@ pub struct Delivery {
     pub lease_ms: u64,
     /// What remains until the request's deadline, in milliseconds.
     pub remaining_ms: u64,
-    /// The channel's `attempt_timeout`, in milliseconds: when it has passed, nothing renews the lease.
+    /// The channel's `attempt_timeout`, in milliseconds: when it has passed since the delivery, that is lost.
     pub attempt_ms: Option<u64>,
     /// Who asks.
     pub requester: RequesterName,
@@ -188,7 +188,7 @@ pub struct TakeBack {
 /// part's. Sent again, it is the same part.
 ///
 /// ```text
-///  0          4             8             36
+///  0          4             8             36           40
 /// | call u32 | channel u32 | token Token | number u32 | label Label |
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
@@ -219,8 +219,8 @@ pub struct PartsRoom {
     pub token: Token,
 }
 
-/// Client to broker: after [`Stop`], the service does not work on the delivery any more: its place is free. It has no
-/// answer.
+/// Client to broker: the service works no more on a delivery whose request was cancelled or expired: its place is free.
+/// It has no answer, and for any other delivery it does nothing.
 ///
 /// ```text
 ///  0             4
@@ -280,16 +280,16 @@ pub enum Answer {
         /// When to settle again, in milliseconds.
         retry_after_ms: u64,
     },
-    /// The payload is over the channel's limit. The delivery goes on: settle in another way.
+    /// The payload is over the channel's limit. The delivery goes on: settle in another way, or send smaller parts.
     TooLarge {
-        /// The channel's `max_payload`, in bytes.
+        /// The limit, in bytes: the channel's `max_payload`, or for a part its `parts_room`.
         max_payload: u64,
     },
     /// The settlement or part contradicts the contract. The delivery goes on: settle in another way.
     Invalid,
-    /// The request was cancelled: stop working on it.
+    /// The request was cancelled: stop working on it. After a settlement, the delivery counts as stopped.
     Cancelled,
-    /// The request's deadline passed: stop working on it.
+    /// The request's deadline passed: stop working on it. After a settlement, the delivery counts as stopped.
     Expired,
     /// The part is kept, now or when it came first.
     PartKept,

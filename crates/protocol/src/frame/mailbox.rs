@@ -139,8 +139,8 @@ pub enum MailboxEnd {
 
 /// Broker to client: an outcome in an opened mailbox.
 ///
-/// Outcomes of requests that this connection submitted or attached, and has not detached from, come as [`Outcome`](crate::Outcome)
-/// alone.
+/// Outcomes of requests that this connection submitted or attached, and has not detached from, come as
+/// [`Outcome`](crate::Outcome) alone.
 ///
 /// ```text
 ///  0             4

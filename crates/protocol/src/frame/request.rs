@@ -27,7 +27,7 @@ pub struct Submit {
     pub requester: RequesterNumber,
     /// Where the reply goes.
     pub reply: ReplyTo,
-    /// 0 to 9; 9 goes first. [`DEFAULT_PRIORITY`](crate::DEFAULT_PRIORITY) is what a client sends if nobody says.
+    /// 0 to 9; 9 goes first. A client whose user has no wish sends [`DEFAULT_PRIORITY`](crate::DEFAULT_PRIORITY).
     pub priority: u8,
     /// How long after its acceptance the request expires, in milliseconds, at least 1; none: the channel's
     /// `default_deadline`, counted from the end of the delay.
@@ -67,7 +67,7 @@ pub enum ReplyTo {
 /// here on, and nothing new was accepted.
 ///
 /// ```text
-///  0            4
+///  0            4              8
 /// | ticket u32 | services u32 | duplicate option Duplicate |
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
@@ -157,9 +157,9 @@ pub struct State {
 }
 
 /// Client to broker: stop following. The number stands for nothing from here on. It has no answer; frames with the
-/// number may still be under way, so the client uses it again only after a [`Pong`](crate::Pong) to a later [`Ping`](crate::Ping). An outcome
-/// that was sent and not acknowledged is offered to the connection's mailbox again. For a number that stands for
-/// nothing it does nothing.
+/// number may still be under way, so the client uses it again only after a [`Pong`](crate::Pong) to a later
+/// [`Ping`](crate::Ping). An outcome that was sent and not acknowledged is offered to the connection's mailbox again.
+/// For a number that stands for nothing it does nothing.
 ///
 /// ```text
 ///  0
@@ -202,7 +202,8 @@ pub struct ProgressUpdate {
     pub progress: Progress,
 }
 
-/// Client to broker: send the parts of a followed request, from a place on. It has no answer.
+/// Client to broker: send the parts of a followed request, from a place on. It has no answer, and for a number that
+/// stands for nothing it does nothing: a refusal may have crossed it.
 ///
 /// The broker sends [`Part`]s of the request's latest delivery in order, at most `window` until [`PartsWindow`] allows
 /// more, and [`Outcome`] after the last of them. Sent again for the same ticket, it begins anew.
@@ -223,7 +224,8 @@ pub struct FollowParts {
     pub window: u32,
 }
 
-/// Client to broker: so many parts more may be sent. It has no answer.
+/// Client to broker: so many parts more may be sent. It has no answer, and for a number that stands for nothing it does
+/// nothing.
 ///
 /// ```text
 ///  0            4
@@ -238,7 +240,8 @@ pub struct PartsWindow {
 }
 
 /// Client to broker: the parts of a delivery up to a number were handled and may be forgotten. It counts under the name
-/// of the request's requester, or from anybody where the request has no mailbox. It has no answer.
+/// of the request's requester, or from anybody where the request has no mailbox. Otherwise, and for a number that
+/// stands for nothing, it does nothing. It has no answer.
 ///
 /// ```text
 ///  0            4               8              12
@@ -259,7 +262,7 @@ pub struct AcknowledgeParts {
 /// Broker to client: an interim result of a request whose parts are followed; the payload is the part's.
 ///
 /// ```text
-///  0            4              8
+///  0            4              8            12
 /// | ticket u32 | delivery u32 | number u32 | label Label |
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
@@ -382,7 +385,7 @@ pub struct Acknowledged {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
 #[non_exhaustive]
 pub enum Acknowledgement {
-    /// The outcome is gone, now or before.
+    /// The outcome is acknowledged, now or before: it is in no mailbox, and gone unless an idempotency key keeps it.
     Done,
     /// The request has no outcome yet: nothing was done.
     NoOutcomeYet,

@@ -19,50 +19,77 @@ macro_rules! fields {
 }
 
 fields! {
-    Hello { lowest, highest, software, instance, connection, max_payload }
+    Hello { lowest, highest, software, instance, connection }
     Welcome { version, software, start, max_header, max_payload, max_open, heartbeat_ms }
     Error { code, message, frame, closes }
     Ping { nonce }
     Pong { nonce }
     Close {}
     Drain { remaining_ms }
+    RequestDrain { call }
+    DrainAnswered { call, refusal }
     Bind { number, channel }
     Bound { number, refusal }
     Introduce { number, requester, unnamed }
     Goodbye { requester }
-    Submit { ticket, channel, id, requester, reply_channel, operation, label }
-    Accepted { ticket, services }
+    Submit { ticket, channel, id, requester, reply, priority, deadline_ms, delay_ms, key, operation, label }
+    Accepted { ticket, services, duplicate }
     Refused { ticket, refusal }
     Attach { ticket, channel, id }
-    State { ticket, state, services, progress }
+    State { ticket, state, ahead, services, attempts, remaining_ms, redrive_of, progress }
     Detach { ticket }
     Outcome { ticket, attempts, ending }
     ProgressUpdate { ticket, progress }
     Acknowledge { call, channel, id, requester }
     Acknowledged { call, result }
-    Subscribe { service, channel, credit, hold }
+    Cancel { call, channel, id }
+    Cancelled { call, result }
+    FollowParts { ticket, delivery, after, window }
+    PartsWindow { ticket, more }
+    AcknowledgeParts { ticket, requester, delivery, through }
+    Part { ticket, delivery, number, label }
+    PartsFrom { ticket, delivery, first }
+    Subscribe { service, channel, credit, hold, lease_ms }
     Subscribed { service, lease_ms }
     Credit { service, credit }
     Unsubscribe { service }
     Unsubscribed { service, refusal }
-    Delivery { service, token, attempt, lease_ms, requester, operation, label }
+    Delivery {
+        service, token, attempt, lease_ms, remaining_ms, attempt_ms, requester, redrive_of, operation, label
+    }
     Settle { call, channel, token, settlement }
     Renew { call, channel, token }
     TakeBack { call, service, channel, token }
     Answered { call, answer }
     ProgressReport { channel, token, progress }
     Stop { service, token, reason }
+    Stopped { channel, token }
+    AddPart { call, channel, token, number, label }
+    PartsRoom { service, token }
     OpenMailbox { mailbox, requester, reply_channel, mode, window }
     MailboxOpened { mailbox, opening }
     Window { mailbox, more }
     CloseMailbox { mailbox }
     MailboxClosed { mailbox, reason }
-    Reply { mailbox, channel, id, operation, attempts, ending }
+    Reply { mailbox, channel, id, redrive_of, operation, attempts, ending }
     CaughtUp { mailbox }
     ListChannels { call }
     Channels { call, channels, more }
+    ListDeadLetters { call, channel, after, most }
+    DeadLetters { call, letters, more }
+    ReadDeadLetter { call, channel, id }
+    DeadLetter { call, letter }
+    RedriveDeadLetter { call, channel, id }
+    Redriven { call, result }
+    PurgeDeadLetter { call, channel, id }
+    Purged { call, was_there }
 
-    ChannelFigures { channel, waiting, in_flight, services, retained }
+    ChannelFigures { channel, waiting, scheduled, in_flight, services, retained, dead, oldest_ms, paused_ms, stale }
+    DeadLetterContent { entry, reply_channel, label }
+    DeadLetterEntry {
+        id, operation, requester, reason, attempts, deliveries, bytes, accepted_ms_ago, died_ms_ago, last
+    }
+    Duplicate { id, requester, reply_channel }
     Label { content_type, headers }
     Problem { code, message }
     Progress { fraction, stage, note }
@@ -84,10 +111,22 @@ macro_rules! header {
 }
 
 header! {
-    Hello Welcome Error Ping Pong Close Drain Bind Bound Introduce Goodbye Submit Accepted Refused Attach State Detach
-    Outcome ProgressUpdate Acknowledge Acknowledged Subscribe Subscribed Credit Unsubscribe Unsubscribed Delivery Settle
-    Renew TakeBack Answered ProgressReport Stop OpenMailbox MailboxOpened Window CloseMailbox MailboxClosed Reply
-    CaughtUp ListChannels Channels
+    Hello Welcome Error Ping Pong Close Drain Bind Bound Introduce Goodbye RequestDrain DrainAnswered Submit Accepted
+    Refused Attach State Detach Outcome ProgressUpdate Acknowledge Acknowledged Cancel Cancelled Subscribe Subscribed
+    Credit Unsubscribe Unsubscribed Delivery Settle Renew TakeBack Answered ProgressReport Stop Stopped AddPart
+    PartsRoom OpenMailbox MailboxOpened Window CloseMailbox MailboxClosed Reply CaughtUp ListChannels Channels
+    ListDeadLetters DeadLetters ReadDeadLetter DeadLetter RedriveDeadLetter Redriven PurgeDeadLetter Purged FollowParts
+    PartsWindow AcknowledgeParts Part PartsFrom
+}
+
+impl Readable for ReplyTo {
+    fn json(&self) -> String {
+        match self {
+            Self::Own => text("own"),
+            Self::On(channel) => choice("on", channel.json()),
+            Self::Nowhere => text("nowhere"),
+        }
+    }
 }
 
 impl Readable for Settlement {
@@ -102,6 +141,9 @@ impl Readable for Settlement {
             }
             Self::Reject(problem) => choice("reject", problem.json()),
             Self::Release => text("release"),
+            Self::Throttle { retry_after_ms } => {
+                choice("throttle", object(&[("retry_after_ms", retry_after_ms.json())]))
+            }
         }
     }
 }
@@ -113,9 +155,9 @@ impl Readable for Ending {
             Self::Failed { problem, content_type } => {
                 choice("failed", object(&[("problem", problem.json()), ("content_type", content_type.json())]))
             }
-            Self::Dead { reason, last } => {
-                choice("dead", object(&[("reason", text(reason.as_str())), ("last", last.json())]))
-            }
+            Self::Dead { reason, last } => choice("dead", object(&[("reason", reason.json()), ("last", last.json())])),
+            Self::Expired => text("expired"),
+            Self::Cancelled => text("cancelled"),
         }
     }
 }
@@ -128,7 +170,8 @@ impl Readable for RequestState {
                 choice("in_flight", object(&[("delivery", delivery.json()), ("attempt", attempt.json())]))
             }
             Self::BackingOff => text("backing_off"),
-            Self::Ended(kind) => choice("ended", text(kind.as_str())),
+            Self::Ended(kind) => choice("ended", kind.json()),
+            Self::Scheduled { in_ms } => choice("scheduled", object(&[("in_ms", in_ms.json())])),
             other => panic!("no readable form of {other:?} yet: add it above"),
         }
     }
@@ -146,6 +189,32 @@ impl Readable for Answer {
             }
             Self::TooLarge { max_payload } => choice("too_large", object(&[("max_payload", max_payload.json())])),
             Self::Invalid => text("invalid"),
+            Self::Cancelled => text("cancelled"),
+            Self::Expired => text("expired"),
+            Self::PartKept => text("part_kept"),
+            Self::PartsFull => text("parts_full"),
+            other => panic!("no readable form of {other:?} yet: add it above"),
+        }
+    }
+}
+
+impl Readable for Cancellation {
+    fn json(&self) -> String {
+        match self {
+            Self::Cancelled => text("cancelled"),
+            Self::Ended(kind) => choice("ended", kind.json()),
+            Self::UnknownTicket => text("unknown_ticket"),
+            other => panic!("no readable form of {other:?} yet: add it above"),
+        }
+    }
+}
+
+impl Readable for Redrive {
+    fn json(&self) -> String {
+        match self {
+            Self::Accepted(id) => choice("accepted", id.json()),
+            Self::Unknown => text("unknown"),
+            Self::Refused(refusal) => choice("refused", refusal.json()),
             other => panic!("no readable form of {other:?} yet: add it above"),
         }
     }
@@ -179,7 +248,10 @@ macro_rules! words {
 words! {
     Acknowledgement { Done "done", NoOutcomeYet "no_outcome_yet", Forbidden "forbidden" }
     Hold { Connection "connection", Lease "lease" }
-    StopReason { LeaseLost "lease_lost", BrokerStopped "broker_stopped" }
+    StopReason {
+        LeaseLost "lease_lost", BrokerStopped "broker_stopped", Cancelled "cancelled", Expired "expired",
+        AttemptTimeout "attempt_timeout"
+    }
     OpenMode { Take "take", IfFree "if_free", Follow "follow" }
     MailboxEnd { Closed "closed", Taken "taken", Ended "ended" }
 }
@@ -203,6 +275,8 @@ shown! {
     (f32) |number| serde_json::json!(number).to_string();
     (bool) |flag| flag.to_string();
     (String) |it| text(it);
+    (DeadReason) |reason| text(reason.as_str());
+    (OutcomeKind) |kind| text(kind.as_str());
     (ErrorCode) |code| code.number().to_string();
     (RefusalCode) |code| code.number().to_string();
     (ChannelName) |name| text(name.as_str());
@@ -217,6 +291,7 @@ shown! {
     (Call) |number| number.0.to_string();
     (Headers) |headers| list(headers.0.iter().map(|(name, value)| format!("[{}, {}]", text(name), text(value))));
     (Vec<ChannelFigures>) |all| list(all.iter().map(Readable::json));
+    (Vec<DeadLetterEntry>) |all| list(all.iter().map(Readable::json));
 }
 
 impl<T: Readable> Readable for Option<T> {

@@ -13,7 +13,10 @@ pub(crate) fn told() -> String {
         ("A service connects, subscribes to `echo_request` and waits.", service_begins()),
         ("A requester connects and submits.", requester_begins()),
         ("The service takes the delivery, reports progress and replies.", service_works()),
-        ("The requester is told, acknowledges and goes.", requester_ends()),
+        ("The requester is told and acknowledges.", requester_is_told()),
+        ("It submits once more, to be done within ten minutes, and thinks better of it.", requester_cancels()),
+        ("The service, which had begun, is told to stop.", service_stops()),
+        ("The requester goes.", requester_ends()),
         ("The service goes too.", service_ends()),
     ] {
         text.push_str(&format!("\n{heading}\n\n```text\n"));
@@ -32,67 +35,75 @@ const TO_CLIENT: &str = "broker → client";
 type Frames = Vec<(&'static str, Frame)>;
 
 fn service_begins() -> Frames {
+    let subscribe = Subscribe { service: SERVICE, channel: CHANNEL, credit: 1, hold: Hold::Connection, lease_ms: None };
     vec![
         (TO_BROKER, hello(0xa1, "a service").into()),
         (TO_CLIENT, welcome().into()),
         (TO_BROKER, bind().into()),
-        (TO_BROKER, Subscribe { service: SERVICE, channel: CHANNEL, credit: 1, hold: Hold::Connection }.into()),
+        (TO_BROKER, subscribe.into()),
         (TO_CLIENT, Bound { number: CHANNEL, refusal: None }.into()),
         (TO_CLIENT, Subscribed { service: SERVICE, lease_ms: 30_000 }.into()),
     ]
 }
 
 fn requester_begins() -> Frames {
-    let submit = Submit {
-        ticket: TICKET,
-        channel: CHANNEL,
-        id: id(),
-        requester: REQUESTER,
-        reply_channel: None,
-        operation: "shout".into(),
-        label: label(),
-    };
     vec![
         (TO_BROKER, hello(0xb2, "a requester").into()),
         (TO_CLIENT, welcome().into()),
         (TO_BROKER, bind().into()),
         (TO_BROKER, Introduce { number: REQUESTER, requester: requester(), unnamed: false }.into()),
-        (TO_BROKER, Frame::new(submit, Bytes::from_static(b"hello"))),
+        (TO_BROKER, Frame::new(submit(TICKET, id()), Bytes::from_static(b"hello"))),
         (TO_CLIENT, Bound { number: CHANNEL, refusal: None }.into()),
-        (TO_CLIENT, Accepted { ticket: TICKET, services: 1 }.into()),
+        (TO_CLIENT, Accepted { ticket: TICKET, services: 1, duplicate: None }.into()),
     ]
 }
 
 fn service_works() -> Frames {
-    let delivery = Delivery {
-        service: SERVICE,
-        token: token(),
-        attempt: 1,
-        lease_ms: 30_000,
-        requester: requester(),
-        operation: "shout".into(),
-        label: label(),
-    };
-    let settle = Settle { call: Call(1), channel: CHANNEL, token: token(), settlement: Settlement::Reply(label()) };
+    let settle = Settle { call: Call(1), channel: CHANNEL, token: token(id()), settlement: Settlement::Reply(label()) };
     vec![
-        (TO_CLIENT, Frame::new(delivery, Bytes::from_static(b"hello"))),
-        (TO_BROKER, ProgressReport { channel: CHANNEL, token: token(), progress: progress() }.into()),
+        (TO_CLIENT, Frame::new(delivery(id(), 86_400_000), Bytes::from_static(b"hello"))),
+        (TO_BROKER, ProgressReport { channel: CHANNEL, token: token(id()), progress: progress() }.into()),
         (TO_BROKER, Frame::new(settle, Bytes::from_static(b"HELLO"))),
         (TO_CLIENT, Answered { call: Call(1), answer: Answer::Settled }.into()),
     ]
 }
 
-fn requester_ends() -> Frames {
+fn requester_is_told() -> Frames {
     let outcome = Outcome { ticket: TICKET, attempts: 1, ending: Ending::Replied(label()) };
     vec![
         (TO_CLIENT, ProgressUpdate { ticket: TICKET, progress: progress() }.into()),
         (TO_CLIENT, Frame::new(outcome, Bytes::from_static(b"HELLO"))),
-        (TO_BROKER, Acknowledge { call: Call(1), channel: CHANNEL, id: id(), requester: REQUESTER }.into()),
+        (TO_BROKER, acknowledge(1, id()).into()),
         (TO_CLIENT, Acknowledged { call: Call(1), result: Acknowledgement::Done }.into()),
         (TO_BROKER, Detach { ticket: TICKET }.into()),
-        (TO_BROKER, Close {}.into()),
-        (TO_CLIENT, Close {}.into()),
     ]
+}
+
+fn requester_cancels() -> Frames {
+    let second = TicketNumber(1);
+    let submit = Submit { deadline_ms: Some(600_000), ..submit(second, second_id()) };
+    vec![
+        (TO_BROKER, Frame::new(submit, Bytes::from_static(b"hush"))),
+        (TO_CLIENT, Accepted { ticket: second, services: 1, duplicate: None }.into()),
+        (TO_BROKER, Cancel { call: Call(2), channel: CHANNEL, id: second_id() }.into()),
+        (TO_CLIENT, Outcome { ticket: second, attempts: 1, ending: Ending::Cancelled }.into()),
+        (TO_CLIENT, Cancelled { call: Call(2), result: Cancellation::Cancelled }.into()),
+        (TO_BROKER, acknowledge(3, second_id()).into()),
+        (TO_CLIENT, Acknowledged { call: Call(3), result: Acknowledgement::Done }.into()),
+    ]
+}
+
+fn service_stops() -> Frames {
+    let token = token(second_id());
+    vec![
+        (TO_CLIENT, Frame::new(delivery(second_id(), 600_000), Bytes::from_static(b"hush"))),
+        (TO_CLIENT, Stop { service: SERVICE, token, reason: StopReason::Cancelled }.into()),
+        (TO_BROKER, Stopped { channel: CHANNEL, token }.into()),
+    ]
+}
+
+fn requester_ends() -> Frames {
+    vec![(TO_BROKER, Close {}.into()), (TO_CLIENT, Close {}.into())]
 }
 
 fn service_ends() -> Frames {
@@ -116,7 +127,6 @@ fn hello(instance: u8, software: &str) -> Hello {
         software: software.into(),
         instance: InstanceId::from_bytes([instance; 16]),
         connection: 1,
-        max_payload: 16 * 1024 * 1024,
     }
 }
 
@@ -144,8 +154,47 @@ fn id() -> RequestId {
     "0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11".parse().unwrap()
 }
 
-fn token() -> Token {
-    Token { start: 0x5a5a_0001, id: id(), delivery: 1 }
+fn second_id() -> RequestId {
+    "0190d5a3-7c4a-7f21-8000-91be02d6c3aa".parse().unwrap()
+}
+
+fn submit(ticket: TicketNumber, id: RequestId) -> Submit {
+    Submit {
+        ticket,
+        channel: CHANNEL,
+        id,
+        requester: REQUESTER,
+        reply: ReplyTo::Own,
+        priority: DEFAULT_PRIORITY,
+        deadline_ms: None,
+        delay_ms: 0,
+        key: None,
+        operation: "shout".into(),
+        label: label(),
+    }
+}
+
+fn acknowledge(call: u32, id: RequestId) -> Acknowledge {
+    Acknowledge { call: Call(call), channel: CHANNEL, id, requester: REQUESTER }
+}
+
+fn delivery(id: RequestId, remaining_ms: u64) -> Delivery {
+    Delivery {
+        service: SERVICE,
+        token: token(id),
+        attempt: 1,
+        lease_ms: 30_000,
+        remaining_ms,
+        attempt_ms: None,
+        requester: requester(),
+        redrive_of: None,
+        operation: "shout".into(),
+        label: label(),
+    }
+}
+
+fn token(id: RequestId) -> Token {
+    Token { start: 0x5a5a_0001, id, delivery: 1 }
 }
 
 fn label() -> Label {
