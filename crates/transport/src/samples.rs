@@ -12,6 +12,7 @@ pub(crate) const UNKNOWN: u8 = 0xee;
 
 /// What a test puts on the wire.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "a test keeps few of them")]
 pub(crate) enum Sent {
     Frame(Frame),
     Unknown { header_len: usize, payload_len: usize },
