@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use roundtrip_core::{
-    Channel, Command, Effect, Handles, Now, Peer, PeerId, ServiceInstance, Settings, Settling, Tell, Time, What,
+    Channel, Command, Effect, Handles, Now, Peer, PeerId, Place, ServiceInstance, Settings, Settling, Submission, Tell,
+    Time, What,
 };
 use roundtrip_protocol::{Call, Hold, InstanceId, RequestId, RequesterName, ServiceNumber, TicketNumber, Token};
 
@@ -17,8 +18,18 @@ struct Nothing;
 impl Handles for Nothing {
     type Request = ();
     type Answer = ();
-    type Place = ();
+    type Part = ();
+    type Place = InMailbox;
     type Peer = Connection;
+}
+
+#[derive(Debug, Clone, Copy)]
+struct InMailbox;
+
+impl Place for InMailbox {
+    fn has_mailbox(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +69,13 @@ impl Bench {
         let mut bench =
             Self { channel: Channel::new(settings, 1), effects: Vec::new(), requester, step: 0, next_id: 0 };
         let service = ServiceInstance { instance: InstanceId::from_bytes([1; 16]), service: ServiceNumber(1) };
-        bench.handle(Command::Subscribe { peer: SERVICE, service, credit: backlog + 1, hold: Hold::Connection });
+        bench.handle(Command::Subscribe {
+            peer: SERVICE,
+            service,
+            credit: backlog + 1,
+            hold: Hold::Connection,
+            lease: Duration::from_secs(30),
+        });
         for _ in 0..backlog {
             bench.submit();
         }
@@ -85,10 +102,7 @@ impl Bench {
         self.handle(Command::Submit {
             peer: REQUESTER,
             ticket: TicketNumber(1),
-            id,
-            requester,
-            request: (),
-            place: (),
+            submission: Submission::new(id, requester, (), InMailbox),
         });
         id
     }
