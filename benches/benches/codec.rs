@@ -20,7 +20,11 @@ fn submit() -> Header {
         channel: ChannelNumber(1),
         id: RequestId::from_bytes(*b"0190d5a37b1e7cc0"),
         requester: RequesterNumber(1),
-        reply_channel: None,
+        reply: roundtrip_protocol::ReplyTo::Own,
+        priority: roundtrip_protocol::DEFAULT_PRIORITY,
+        deadline_ms: None,
+        delay_ms: 0,
+        key: None,
         operation: "generate_patient_summary".into(),
         label: Label { content_type: "application/json".into(), headers: Headers::default() },
     })
