@@ -171,8 +171,9 @@ pub struct Detach {
     pub ticket: TicketNumber,
 }
 
-/// Broker to client: the outcome of a submitted or attached request, once. The number goes on to stand for the ticket
-/// until [`Detach`], so that an opened mailbox does not tell the outcome a second time meanwhile.
+/// Broker to client: the outcome of a submitted or attached request, once, and once more after each [`FollowParts`]. The
+/// number goes on to stand for the ticket until [`Detach`], so that an opened mailbox does not tell the outcome a second
+/// time meanwhile.
 ///
 /// ```text
 ///  0            4              8
@@ -202,11 +203,12 @@ pub struct ProgressUpdate {
     pub progress: Progress,
 }
 
-/// Client to broker: send the parts of a followed request, from a place on. It has no answer, and for a number that
+/// Client to broker: send the parts of a followed request, from a place on. Answered by [`PartsFrom`]; for a number that
 /// stands for nothing it does nothing: a refusal may have crossed it.
 ///
 /// The broker sends [`Part`]s of the request's latest delivery in order, at most `window` until [`PartsWindow`] allows
-/// more, and [`Outcome`] after the last of them. Sent again for the same ticket, it begins anew.
+/// more, and [`Outcome`] behind the last of them, even if that was told before. Sent again for the same ticket, it
+/// begins anew.
 ///
 /// ```text
 ///  0            4              8            12
@@ -277,7 +279,8 @@ pub struct Part {
     pub label: Label,
 }
 
-/// Broker to client: what comes next is not what follows the last part.
+/// Broker to client: where parts go on. The answer to [`FollowParts`], and later whenever the next part is not the one
+/// that follows the last.
 ///
 /// ```text
 ///  0            4              8
