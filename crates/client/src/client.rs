@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roundtrip_protocol::{ChannelFigures, Hold, InstanceId, RequesterName};
+use roundtrip_protocol::{ChannelFigures, InstanceId, RequesterName};
 use roundtrip_transport::Connect;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -125,7 +125,7 @@ impl Client {
     /// Takes deliveries by hand, by lease alone.
     #[must_use]
     pub fn pull(&self, channel: impl AsRef<str>) -> Puller {
-        Puller::new(self.link.clone(), channel.as_ref(), Hold::Lease)
+        Puller::new(self.link.clone(), channel.as_ref())
     }
 
     /// The broker's channels and their figures, sorted by name.

@@ -43,6 +43,7 @@ enum Kind<E> {
     Retry { code: String, error: Option<&'static str>, after: Option<Duration> },
     Reject { code: String },
     Release,
+    Throttle { pause: Duration },
 }
 
 impl<E> Failure<E> {
@@ -72,6 +73,13 @@ impl<E> Failure<E> {
     /// Gives the request back. Not counted as an attempt.
     pub fn release() -> Self {
         Self { kind: Kind::Release }
+    }
+
+    /// Gives the request back, not counted as an attempt, and pauses the whole channel for that long, at most its
+    /// `max_throttle`: what the service depends on is at its limit, and says when to ask again. It takes its place in
+    /// the queue again; the deadline alone limits how often.
+    pub fn throttle(pause: Duration) -> Self {
+        Self { kind: Kind::Throttle { pause } }
     }
 
     /// The earliest time for the next attempt, from now. For [`Failure::retry`]; the others have no next attempt to
@@ -109,6 +117,7 @@ impl<E> Failure<E> {
             }
             Kind::Reject { code } => Settlement::Reject(Problem::new(code, "")),
             Kind::Release => Settlement::Release,
+            Kind::Throttle { pause } => Settlement::Throttle { retry_after_ms: whole_millis(pause) },
         };
         (settlement, Bytes::new())
     }
@@ -153,6 +162,7 @@ impl<E> fmt::Debug for Failure<E> {
             Kind::Retry { code, after, .. } => write!(out, "Failure::retry({code}, after {after:?})"),
             Kind::Reject { code } => write!(out, "Failure::reject({code})"),
             Kind::Release => write!(out, "Failure::release"),
+            Kind::Throttle { pause } => write!(out, "Failure::throttle({pause:?})"),
         }
     }
 }

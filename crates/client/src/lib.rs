@@ -18,12 +18,15 @@ mod link;
 mod message;
 mod operation;
 mod outcome;
+mod part;
 mod pull;
 mod replies;
 mod requester;
 mod service;
 mod state;
+mod stop;
 mod submit;
+mod test_delivery;
 mod ticket;
 
 pub use channels::ListChannelsError;
@@ -36,15 +39,18 @@ pub use handler::Request;
 pub use message::Message;
 pub use operation::Operation;
 pub use outcome::{Outcome, OutcomeError, WaitError};
+pub use part::PartError;
 pub use pull::{PullError, Pulled, Puller, SettleError};
 pub use replies::{OpenReplies, Replies, RepliesError, Reply};
 pub use requester::Requester;
 pub use service::{Service, ServiceError, ServiceHandle};
 pub use submit::{Call, CallError, Submit, SubmitError, SubmitRaw};
+pub use test_delivery::TestDelivery;
 pub use ticket::{AcknowledgeError, ProgressUpdates, RawTicket, Ticket, TicketState};
 
 pub use roundtrip_protocol::{
     ChannelFigures, ChannelName, DeadReason, Ending, Frame, Headers, Limits, NameError, OpenMode, OutcomeKind, Problem,
-    Progress, Refusal, RefusalCode, RequestId, RequestState, RequesterName, Ticket as TicketId, TicketError,
+    Progress, Refusal, RefusalCode, RequestId, RequestState, RequesterName, StopReason, Ticket as TicketId,
+    TicketError,
 };
 pub use roundtrip_transport::{Broken, Connect, Connecting, Connection};

@@ -45,6 +45,13 @@ impl Message {
     }
 }
 
+/// As [`Message::new`].
+impl<B: Into<Bytes>> From<B> for Message {
+    fn from(payload: B) -> Self {
+        Self::new(payload)
+    }
+}
+
 impl fmt::Debug for Message {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Message({}, {:?}, {} bytes)", self.content_type, self.headers, self.payload.len())

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use roundtrip_protocol::{
-    Answer, ChannelName, Hold, NameError, Problem, Progress, Refusal, RequesterName, ServiceNumber, Settlement,
-    Ticket as TicketId, Token,
+    Answer, ChannelName, Hold, NameError, Problem, Progress, Refusal, RequestId, RequesterName, ServiceNumber,
+    Settlement, StopReason, Ticket as TicketId, Token,
 };
+use tokio::time::Instant;
 
 use crate::channels;
 use crate::failure::{RawFailure, whole_millis};
 use crate::handler::Request;
 use crate::link::Link;
 use crate::message::Message;
+use crate::part::{self, PartError, WithoutRoom};
 use crate::state::{CallAnswer, DeliveryKey, Handed, ServiceEvent, SettleFailure};
 
 /// Takes deliveries from a channel by hand.
@@ -21,12 +23,20 @@ use crate::state::{CallAnswer, DeliveryKey, Handed, ServiceEvent, SettleFailure}
 pub struct Puller {
     link: Link,
     channel: Result<ChannelName, NameError>,
-    hold: Hold,
+    lease: Option<Duration>,
 }
 
 impl Puller {
-    pub(crate) fn new(link: Link, channel: &str, hold: Hold) -> Self {
-        Self { link, channel: ChannelName::new(channel), hold }
+    pub(crate) fn new(link: Link, channel: &str) -> Self {
+        Self { link, channel: ChannelName::new(channel), lease: None }
+    }
+
+    /// The lease to ask for, from each renewal on: whole milliseconds, at least one; the channel's `max_lease` is the
+    /// longest, and [`Pulled::lease`] tells what it is. The channel's own `lease` unless set.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = Some(lease);
+        self
     }
 
     /// Takes up to `max` requests. Waits up to `wait` for the first one, then gives what there is at once; nothing
@@ -43,7 +53,7 @@ impl Puller {
         if max == 0 {
             return Ok(taken);
         }
-        let number = self.link.with(|state, _| state.open_service(&channel, max, self.hold));
+        let number = self.link.with(|state, _| state.open_service(&channel, max, Hold::Lease, self.lease));
         let taking = Taking { link: &self.link, number };
         let mut next = tokio::time::timeout(wait, taking.next()).await.ok();
         self.link.with(|state, _| state.stop_taking(number));
@@ -53,7 +63,7 @@ impl Puller {
                 Some(ServiceEvent::Ended(Ok(()))) => return Ok(taken),
                 Some(ServiceEvent::Ended(Err(refusal))) => return Err(PullError::Refused(refusal)),
                 Some(ServiceEvent::Closed) => return Err(PullError::ClientClosed),
-                Some(ServiceEvent::Stopped(_)) | None => {} // The one it concerns is told when it settles.
+                Some(ServiceEvent::Stopped { .. }) | None => {} // The one it concerns is told when it settles.
             }
             next = Some(taking.next().await);
         }
@@ -87,7 +97,9 @@ pub struct Pulled {
     ticket: TicketId,
     attempt: u32,
     lease: Duration,
+    until: Option<Instant>,
     requester: RequesterName,
+    redrive_of: Option<RequestId>,
     request: Request,
 }
 
@@ -100,7 +112,9 @@ impl Pulled {
             ticket: TicketId { channel: handed.channel, id: handed.token.id },
             attempt: handed.attempt,
             lease: handed.lease,
+            until: handed.until,
             requester: handed.requester,
+            redrive_of: handed.redrive_of,
             request: handed.request,
         }
     }
@@ -141,15 +155,30 @@ impl Pulled {
         self.lease
     }
 
+    /// How much time is left for the work: until the request's deadline or the end of the channel's `attempt_timeout`,
+    /// whichever is first. Zero when it has passed; none for a deadline beyond what the clock can say.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        self.until.map(|until| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// The dead letter that the request was made of, if it was.
+    #[must_use]
+    pub fn redrive_of(&self) -> Option<RequestId> {
+        self.redrive_of
+    }
+
     /// Begins the lease anew.
     ///
     /// # Errors
     ///
-    /// The lease was lost, or the client was closed.
+    /// The lease was lost, the request was cancelled or has expired, or the client was closed.
     pub async fn renew(&self) -> Result<(), SettleError> {
-        let Some(call) = self.link.with(|state, _| state.renew(self.key)) else { return Err(SettleError::LeaseLost) };
+        let call = self.link.with(|state, _| state.renew(self.key)).map_err(SettleError::of)?;
         match channels::answer(&self.link, call).await {
             Some(CallAnswer::Answered(Answer::Renewed)) => Ok(()),
+            Some(CallAnswer::Answered(Answer::Cancelled)) => Err(SettleError::Cancelled),
+            Some(CallAnswer::Answered(Answer::Expired)) => Err(SettleError::Expired),
             Some(_) => Err(SettleError::LeaseLost),
             None => Err(SettleError::ClientClosed),
         }
@@ -161,7 +190,25 @@ impl Pulled {
         self.link.with(|state, _| state.report_progress(self.key, self.token, progress));
     }
 
-    /// Answers it.
+    /// Adds an interim result, as [`Context::part`](crate::Context::part) does. It renews nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`PartError`]; after `TooLarge` and `Invalid` the delivery goes on without the part.
+    pub async fn part(&self, part: impl Into<Message>) -> Result<u32, PartError> {
+        part::add(&self.link, (self.key, self.token), part.into(), WithoutRoom::Wait).await
+    }
+
+    /// As [`Pulled::part`], but where there is no room it does not wait for any.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pulled::part`], and [`PartError::Full`].
+    pub async fn try_part(&self, part: impl Into<Message>) -> Result<u32, PartError> {
+        part::add(&self.link, (self.key, self.token), part.into(), WithoutRoom::GiveUp).await
+    }
+
+    /// Answers it, when all its parts are kept.
     ///
     /// # Errors
     ///
@@ -205,6 +252,16 @@ impl Pulled {
     /// As [`Pulled::reply`].
     pub async fn release(&self) -> Result<(), SettleError> {
         self.settle(Settlement::Release, Bytes::new()).await
+    }
+
+    /// Gives it back, not counted as an attempt, and pauses the whole channel for that long, at most its
+    /// `max_throttle`: what the service depends on is at its limit.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pulled::reply`].
+    pub async fn throttle(&self, pause: Duration) -> Result<(), SettleError> {
+        self.settle(Settlement::Throttle { retry_after_ms: whole_millis(pause) }, Bytes::new()).await
     }
 
     /// Ends it as a raw handler's result would.
@@ -262,6 +319,12 @@ pub enum SettleError {
     /// The delivery is not the caller's any more: stop working on it.
     #[error("the lease was lost: stop working on this delivery")]
     LeaseLost,
+    /// The request was cancelled: stop working on it.
+    #[error("the request was cancelled: stop working on this delivery")]
+    Cancelled,
+    /// The request's deadline passed: stop working on it.
+    #[error("the request has expired: stop working on this delivery")]
+    Expired,
     /// The payload is over what the channel or the connection takes. The delivery goes on: settle in another way.
     #[error("the payload is over the limit of {limit} bytes: settle in another way")]
     TooLarge {
@@ -282,7 +345,9 @@ pub enum SettleError {
 impl SettleError {
     fn of(failure: SettleFailure) -> Self {
         match failure {
-            SettleFailure::LeaseLost => Self::LeaseLost,
+            SettleFailure::Stopped(StopReason::Cancelled) => Self::Cancelled,
+            SettleFailure::Stopped(StopReason::Expired) => Self::Expired,
+            SettleFailure::Stopped(_) => Self::LeaseLost,
             SettleFailure::TooLarge { limit } => Self::TooLarge { limit },
             SettleFailure::Invalid => Self::Invalid,
             SettleFailure::SettledBefore => Self::SettledBefore,

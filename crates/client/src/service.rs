@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use roundtrip_protocol::{ChannelName, Hold, NameError, Problem, Refusal, ServiceNumber, Settlement};
+use roundtrip_protocol::{ChannelName, Hold, NameError, Problem, Refusal, ServiceNumber, Settlement, StopReason};
 use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::handler::{Handler, Settled};
 use crate::link::Link;
 use crate::state::{DeliveryKey, Handed, ServiceEvent};
+use crate::stop::StopSignal;
 
 const CONCURRENCY: u32 = 64;
 
@@ -136,7 +137,7 @@ pub enum ServiceError {
 async fn work(service: Service, stop: CancellationToken, abandon: CancellationToken) -> Result<(), ServiceError> {
     let Service { link, channel, handler, concurrency, shutdown } = service;
     let channel = channel?;
-    let number = link.with(|state, _| state.open_service(&channel, concurrency, Hold::Connection));
+    let number = link.with(|state, _| state.open_service(&channel, concurrency, Hold::Connection, None));
     let registered = Registered { link, number };
     let mut desk = Desk {
         link: &registered.link,
@@ -159,7 +160,7 @@ async fn work(service: Service, stop: CancellationToken, abandon: CancellationTo
         tokio::select! {
             event = registered.link.wait(|state, waker| state.poll_service(number, waker)) => match event {
                 ServiceEvent::Delivery(handed) => desk.take(*handed),
-                ServiceEvent::Stopped(delivery) => desk.stop(delivery),
+                ServiceEvent::Stopped { delivery, reason } => desk.stop(delivery, reason),
                 ServiceEvent::Ended(ended) => return ended.map_err(ServiceError::Refused),
                 ServiceEvent::Closed => return Err(ServiceError::ClientClosed),
             },
@@ -200,7 +201,7 @@ struct Desk<'a> {
 
 struct Job {
     delivery: DeliveryKey,
-    cancelled: CancellationToken,
+    stop: Arc<StopSignal>,
 }
 
 impl Desk<'_> {
@@ -209,8 +210,8 @@ impl Desk<'_> {
     }
 
     fn begin(&mut self, handed: Handed) {
-        let cancelled = CancellationToken::new();
-        let context = Context::new(Arc::clone(self.link.shared()), &handed, cancelled.clone());
+        let stop = Arc::new(StopSignal::default());
+        let context = Context::new(Arc::clone(self.link.shared()), &handed, Arc::clone(&stop));
         let handler = Arc::clone(&self.handler);
         let request = handed.request;
         let ticket = context.ticket();
@@ -218,12 +219,13 @@ impl Desk<'_> {
         let span = tracing::info_span!("request", channel = %ticket.channel, request.id = %ticket.id, attempt);
         // Called inside the task, so that a panic before its first await ends the task alone.
         let task = self.tasks.spawn(async move { handler(request, context).await }.instrument(span));
-        self.jobs.insert(task.id(), Job { delivery: handed.key, cancelled });
+        self.jobs.insert(task.id(), Job { delivery: handed.key, stop });
     }
 
-    fn stop(&mut self, delivery: DeliveryKey) {
+    /// A handler at work is told, and not killed; what no handler has begun is not begun.
+    fn stop(&mut self, delivery: DeliveryKey, reason: StopReason) {
         if let Some(job) = self.jobs.values().find(|job| job.delivery == delivery) {
-            job.cancelled.cancel();
+            job.stop.stop(reason);
         }
         if let Some(at) = self.waiting.iter().position(|handed| handed.key == delivery) {
             self.waiting.remove(at);
@@ -251,7 +253,7 @@ impl Desk<'_> {
 impl Drop for Desk<'_> {
     fn drop(&mut self) {
         for job in self.jobs.values() {
-            job.cancelled.cancel();
+            job.stop.abandon();
         }
         let held: Vec<_> =
             self.jobs.values().map(|job| job.delivery).chain(self.waiting.iter().map(|it| it.key)).collect();

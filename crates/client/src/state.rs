@@ -22,7 +22,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ use tokio::time::Instant;
 
 use self::call::CallEntry;
 use self::connection::Line;
-use self::delivery::DeliveryEntry;
+use self::delivery::{DeliveryEntry, PartEntry};
 use self::mailbox::MailboxEntry;
 use self::names::Names;
 use self::restore::Restore;
@@ -45,7 +45,7 @@ use self::watch::Watcher;
 
 pub(crate) use self::call::CallAnswer;
 pub(crate) use self::connection::{ConnectFailure, FirstConnect, Step};
-pub(crate) use self::delivery::{DeliveryKey, Handed, SettleFailure};
+pub(crate) use self::delivery::{DeliveryKey, Handed, PartFailure, PartKey, SettleFailure};
 pub(crate) use self::mailbox::{MailboxFailure, MailboxItem};
 pub(crate) use self::service::ServiceEvent;
 pub(crate) use self::ticket::{NewSubmission, TicketFailure};
@@ -84,6 +84,9 @@ pub(crate) struct ClientState {
     deliveries: Slab<DeliveryEntry>,
     /// How many deliveries are held by the connection for each length of lease, in milliseconds.
     leases: BTreeMap<u64, u32>,
+    /// When handlers are told to stop, the earliest first.
+    deadlines: BTreeSet<(Instant, DeliveryKey)>,
+    parts: Slab<PartEntry>,
     reporting: Vec<DeliveryKey>,
     mailboxes: Slab<MailboxEntry>,
     watchers: Slab<Watcher>,
@@ -112,6 +115,8 @@ impl ClientState {
             next_service: 1,
             deliveries: Slab::default(),
             leases: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            parts: Slab::default(),
             reporting: Vec::new(),
             mailboxes: Slab::default(),
             watchers: Slab::default(),
@@ -142,9 +147,10 @@ impl ClientState {
             Header::Acknowledged(done) => self.handle_acknowledged(done.call, done.result),
             Header::Subscribed(subscribed) => self.handle_subscribed(subscribed.service),
             Header::Unsubscribed(ended) => self.handle_unsubscribed(now, ended.service, ended.refusal),
-            Header::Delivery(delivery) => self.handle_delivery(delivery, payload),
+            Header::Delivery(delivery) => self.handle_delivery(now, delivery, payload),
             Header::Answered(answered) => self.handle_answered(now, answered.call, answered.answer),
             Header::Stop(stop) => self.handle_stop(&stop),
+            Header::PartsRoom(room) => self.handle_parts_room(room.token),
             Header::MailboxOpened(opened) => self.handle_mailbox_opened(opened),
             Header::MailboxClosed(closed) => self.handle_mailbox_closed(closed.mailbox, closed.reason),
             Header::Reply(reply) => self.handle_reply(reply, payload),

@@ -9,7 +9,7 @@ use roundtrip_protocol::{
 use tokio::time::Instant;
 
 use super::ClientState;
-use super::delivery::DeliveryKey;
+use super::delivery::{DeliveryKey, PartKey};
 use super::wakers::Wakers;
 
 /// What the broker said to a question.
@@ -40,6 +40,10 @@ pub(super) enum Question {
     TakeBack {
         delivery: DeliveryKey,
         token: Token,
+    },
+    /// Belongs to its part, which is added again over the next connection.
+    AddPart {
+        part: PartKey,
     },
     Channels,
 }
@@ -139,6 +143,7 @@ impl ClientState {
         match question {
             Question::Settle { delivery, token } => self.handle_settle_answer(now, delivery, token, call, answer),
             Question::TakeBack { delivery, token } => self.handle_take_back_answer(delivery, token, answer),
+            Question::AddPart { part } => self.handle_part_answer(now, part, call, answer),
             Question::Acknowledge { .. } | Question::Renew { .. } | Question::Channels => {}
         }
         self.advance_restore();
@@ -191,7 +196,9 @@ impl ClientState {
             entry.listed.clear();
             let was_on_wire = std::mem::take(&mut entry.on_wire);
             match entry.question {
-                Question::Settle { .. } | Question::TakeBack { .. } => drop(self.calls.remove(call)),
+                Question::Settle { .. } | Question::TakeBack { .. } | Question::AddPart { .. } => {
+                    drop(self.calls.remove(call));
+                }
                 Question::Acknowledge { .. } if was_on_wire => self.unsent_acknowledgements.push(Call(call)),
                 Question::Renew { .. } | Question::Channels if !entry.held => drop(self.calls.remove(call)),
                 _ => {}
@@ -238,7 +245,7 @@ impl ClientState {
                 self.push(Header::from(Renew { call, channel, token }));
             }
             Question::Channels => self.push(Header::from(ListChannels { call })),
-            Question::Settle { .. } | Question::TakeBack { .. } => {}
+            Question::Settle { .. } | Question::TakeBack { .. } | Question::AddPart { .. } => {}
         }
     }
 

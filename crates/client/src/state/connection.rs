@@ -7,6 +7,7 @@ use roundtrip_protocol::{Close, Error, ErrorCode, Header, Hello, Limits, Ping, V
 use roundtrip_transport::Broken;
 use tokio::time::Instant;
 
+use super::delivery::PartEntry;
 use super::timers::Due;
 use super::wakers::Wakers;
 use super::{ClientState, Settings};
@@ -315,10 +316,12 @@ impl ClientState {
         if self.line.closing.is_some_and(|until| until <= now) {
             self.end();
         }
+        self.pass_delivery_deadlines(now);
         while let Some(due) = self.timers.pop_due(now) {
             match due {
                 Due::Submission(ticket, order) => self.give_up_waiting(ticket, order),
                 Due::Settlement(delivery, token) => self.settle_again(delivery, token),
+                Due::Part(part) => self.add_part_again(part),
                 Due::Subscription(service) => self.subscribe_again(service),
             }
         }
@@ -331,13 +334,20 @@ impl ClientState {
             Phase::Open { .. } => self.ping_at().into_iter().chain(self.silent_at()).min(),
             Phase::Lost | Phase::Closed => return None,
         };
-        let (tickets, deliveries) = (&self.tickets, &self.deliveries);
+        let (tickets, deliveries, parts) = (&self.tickets, &self.deliveries, &self.parts);
         let timer = self.timers.earliest(|due| match due {
             Due::Submission(ticket, order) => !tickets.entry(ticket.0).is_some_and(|entry| entry.waits_since(order)),
             Due::Settlement(key, token) => !deliveries.entry(key.0).is_some_and(|entry| entry.waits_for_room(token)),
+            Due::Part(key) => !parts.entry(key.0).is_some_and(PartEntry::waits_for_time),
             Due::Subscription(_) => false,
         });
-        phase.into_iter().chain(timer).chain(self.first_until()).chain(self.line.closing).min()
+        phase
+            .into_iter()
+            .chain(timer)
+            .chain(self.next_delivery_deadline())
+            .chain(self.first_until())
+            .chain(self.line.closing)
+            .min()
     }
 
     pub(crate) fn is_connecting(&self) -> bool {

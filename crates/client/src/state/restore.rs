@@ -1,6 +1,6 @@
 //! What a new connection is told, in the one order in which nothing is doubled and nothing is lost.
 //!
-//! First the deliveries that handlers still work on, the settlements they left, the subscriptions and the unanswered
+//! First the deliveries that handlers still work on, their parts, the settlements they left, the subscriptions and the unanswered
 //! submissions. When all of these are answered: the open tickets. When those are answered: acknowledgements, and then
 //! the mailboxes, so that none offers a reply that a ticket waits for or that was handled already.
 
@@ -49,6 +49,8 @@ impl ClientState {
     pub(super) fn begin_restore(&mut self) {
         self.restore = Restore { stage: Stage::Work, unanswered: 0 };
         self.take_deliveries_back();
+        self.say_what_stopped();
+        self.send_unkept_parts();
         self.send_kept_settlements();
         self.send_unsent_questions();
         self.subscribe_all();

@@ -5,7 +5,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use roundtrip_protocol::{
-    ChannelName, ChannelNumber, Credit, Header, Hold, Refusal, ServiceNumber, Subscribe, Unsubscribe,
+    ChannelName, ChannelNumber, Credit, Header, Hold, Refusal, ServiceNumber, StopReason, Subscribe, Unsubscribe,
 };
 use tokio::time::Instant;
 
@@ -13,13 +13,17 @@ use super::ClientState;
 use super::delivery::{DeliveryKey, Handed};
 use super::timers::Due;
 use super::wakers::Wakers;
+use crate::failure::whole_millis;
 
 /// What a service is told.
 #[derive(Debug)]
 pub(crate) enum ServiceEvent {
     Delivery(Box<Handed>),
     /// The work on a delivery is no longer wanted.
-    Stopped(DeliveryKey),
+    Stopped {
+        delivery: DeliveryKey,
+        reason: StopReason,
+    },
     /// Nothing more comes: as wished, or refused.
     Ended(Result<(), Refusal>),
     /// The client is closed.
@@ -48,6 +52,7 @@ pub(super) struct ServiceEntry {
     channel: ChannelNumber,
     credit: u32,
     hold: Hold,
+    lease_ms: Option<u64>,
     wire: Wire,
     mode: Mode,
     restores: bool,
@@ -81,13 +86,21 @@ impl ServiceEntry {
 }
 
 impl ClientState {
-    pub(crate) fn open_service(&mut self, channel: &ChannelName, credit: u32, hold: Hold) -> ServiceNumber {
+    /// Takes deliveries, `credit` at once, with the lease that is wished for or the channel's own.
+    pub(crate) fn open_service(
+        &mut self,
+        channel: &ChannelName,
+        credit: u32,
+        hold: Hold,
+        lease: Option<Duration>,
+    ) -> ServiceNumber {
         let service = ServiceNumber(self.next_service);
         self.next_service += 1;
         let entry = ServiceEntry {
             channel: self.names.channel(channel),
             credit,
             hold,
+            lease_ms: lease.map(|lease| whole_millis(lease).max(1)),
             wire: Wire::Off,
             mode: Mode::Taking,
             restores: false,
@@ -136,7 +149,7 @@ impl ClientState {
         entry.mode = Mode::Abandoned;
         let unread = std::mem::take(&mut entry.events);
         let (hold, is_on) = (entry.hold, entry.wire == Wire::On);
-        if hold == Hold::Connection && is_on && self.line.is_open() && !self.waits_for_room(service) {
+        if hold == Hold::Connection && is_on && self.line.is_open() && !self.has_unsent_settlement(service) {
             self.leave(service);
             self.give_back_running(service);
         } else if hold == Hold::Connection {
@@ -235,9 +248,9 @@ impl ClientState {
             return;
         }
         entry.wire = Wire::On;
-        let (channel, credit, hold) = (entry.channel, entry.credit, entry.hold);
+        let (channel, credit, hold, lease_ms) = (entry.channel, entry.credit, entry.hold, entry.lease_ms);
         self.push_bind(channel);
-        self.push(Header::from(Subscribe { service, channel, credit, hold, lease_ms: None }));
+        self.push(Header::from(Subscribe { service, channel, credit, hold, lease_ms }));
     }
 
     fn lower_credit(&mut self, service: ServiceNumber) {

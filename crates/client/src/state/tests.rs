@@ -148,7 +148,7 @@ impl Scene {
 
     /// A service with a delivery of the request `id`, all frames read.
     fn service_at_work(&mut self, hold: Hold, lease_ms: u64) -> (ServiceNumber, DeliveryKey) {
-        let service = self.state.open_service(&channel(), 8, hold);
+        let service = self.state.open_service(&channel(), 8, hold, None);
         self.hear(Subscribed { service, lease_ms });
         self.hear(delivery(service, lease_ms));
         self.frames();

@@ -332,6 +332,9 @@ impl ClientState {
         });
         let largest_submission = unanswered.max();
         let largest_settlement = self.largest_kept_settlement();
+        if frame_type == crate::state::delivery::ADD_PART_TYPE {
+            return self.give_up_largest_part();
+        }
         let settlement = frame_type == crate::state::delivery::SETTLE_TYPE || largest_submission.is_none();
         match (largest_submission, largest_settlement) {
             (_, Some((_, delivery))) if settlement => self.give_up_settlement(delivery),

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use roundtrip_protocol::{ServiceNumber, TicketNumber, Token};
 use tokio::time::Instant;
 
-use super::delivery::DeliveryKey;
+use super::delivery::{DeliveryKey, PartKey};
 
 /// What is due.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,6 +15,8 @@ pub(super) enum Due {
     Submission(TicketNumber, u64),
     /// A settlement may find room now.
     Settlement(DeliveryKey, Token),
+    /// A part may find room now.
+    Part(PartKey),
     /// A channel may take the service now.
     Subscription(ServiceNumber),
 }

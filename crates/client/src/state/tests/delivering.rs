@@ -76,7 +76,9 @@ fn a_stopped_delivery_is_told_to_its_service_and_its_settlement_goes_nowhere() {
     let mut scene = Scene::connected();
     let (service, key) = scene.service_at_work(Hold::Connection, 30_000);
     scene.hear(Stop { service, token: token(), reason: StopReason::LeaseLost });
-    assert!(matches!(scene.service_event(service), Poll::Ready(ServiceEvent::Stopped(stopped)) if stopped == key));
+    assert!(
+        matches!(scene.service_event(service), Poll::Ready(ServiceEvent::Stopped { delivery, .. }) if delivery == key)
+    );
     scene.settle(key);
     scene.state.release_delivery(key);
     assert!(scene.names().is_empty());
@@ -216,7 +218,7 @@ fn a_puller_gets_what_comes_until_its_subscription_has_ended() {
 #[test]
 fn a_puller_that_was_dropped_gives_back_what_it_did_not_take() {
     let mut scene = Scene::connected();
-    let service = scene.state.open_service(&channel(), 8, Hold::Lease);
+    let service = scene.state.open_service(&channel(), 8, Hold::Lease, None);
     scene.hear(Subscribed { service, lease_ms: 30_000 });
     scene.hear(delivery(service, 30_000));
     scene.frames();
@@ -233,7 +235,7 @@ fn a_puller_that_was_dropped_gives_back_what_it_did_not_take() {
 #[test]
 fn a_service_that_is_refused_for_now_asks_again() {
     let mut scene = Scene::connected();
-    let service = scene.state.open_service(&channel(), 8, Hold::Connection);
+    let service = scene.state.open_service(&channel(), 8, Hold::Connection, None);
     scene.frames();
     let refusal = Refusal::passing(RefusalCode::BrokerFull, "full", 300);
     scene.hear(Unsubscribed { service, refusal: Some(refusal) });
@@ -245,7 +247,7 @@ fn a_service_that_is_refused_for_now_asks_again() {
 #[test]
 fn a_service_that_is_refused_for_good_ends() {
     let mut scene = Scene::connected();
-    let service = scene.state.open_service(&channel(), 8, Hold::Connection);
+    let service = scene.state.open_service(&channel(), 8, Hold::Connection, None);
     let refusal = Refusal::new(RefusalCode::UnknownChannel, "no such channel");
     scene.hear(Unsubscribed { service, refusal: Some(refusal.clone()) });
     assert!(matches!(scene.service_event(service), Poll::Ready(ServiceEvent::Ended(Err(told))) if told == refusal));

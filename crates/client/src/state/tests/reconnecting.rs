@@ -99,7 +99,9 @@ fn a_delivery_that_cannot_be_taken_back_stops_its_handler() {
     scene.connect();
     let sent = scene.frames();
     scene.hear(Answered { call: call_of(&sent[1].header), answer: Answer::LeaseLost });
-    assert!(matches!(scene.service_event(service), Poll::Ready(ServiceEvent::Stopped(stopped)) if stopped == key));
+    assert!(
+        matches!(scene.service_event(service), Poll::Ready(ServiceEvent::Stopped { delivery, .. }) if delivery == key)
+    );
 }
 
 #[test]

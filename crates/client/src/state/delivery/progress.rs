@@ -1,0 +1,37 @@
+//! Progress: the latest of each delivery is kept until it can be sent.
+
+use std::collections::VecDeque;
+
+use roundtrip_protocol::{Frame, Header, Progress, ProgressReport, Token};
+
+use super::DeliveryKey;
+use crate::state::ClientState;
+
+impl ClientState {
+    pub(crate) fn report_progress(&mut self, key: DeliveryKey, token: Token, progress: Progress) {
+        let Some(entry) = self.deliveries.entry_mut(key.0) else { return };
+        if entry.token != token || !entry.is_running() {
+            return;
+        }
+        if entry.progress.replace(progress).is_none() {
+            self.reporting.push(key);
+            self.changed = true;
+        }
+    }
+
+    pub(in crate::state) fn poll_progress_reports(&mut self, frames: &mut VecDeque<Frame>) {
+        if !self.line.is_open() || self.reporting.is_empty() {
+            return;
+        }
+        for key in std::mem::take(&mut self.reporting) {
+            let Some(entry) = self.deliveries.entry_mut(key.0) else { continue };
+            let is_running = entry.is_running();
+            let Some(progress) = entry.progress.take().filter(|_| is_running) else { continue };
+            let (channel, token) = (entry.channel, entry.token);
+            if let Some(bind) = self.names.bind(self.line.connection(), channel) {
+                frames.push_back(bind.into());
+            }
+            frames.push_back(Header::from(ProgressReport { channel, token, progress }).into());
+        }
+    }
+}
