@@ -2,8 +2,8 @@
 
     python3 serve.py --broker 127.0.0.1:7420 echo_request --count 1
 
-A payload that is no text is failed finally. Prints the id of each request that it has settled, one a line. Exit status:
-0 done, 2 usage, 3 refused, 4 no connection.
+Of a text of several lines, each line is sent ahead as a part. A payload that is no text is failed finally. Prints the
+id of each request that it has settled, one a line. Exit status: 0 done, 2 usage, 3 refused, 4 no connection.
 """
 
 import argparse
@@ -32,9 +32,14 @@ def main():
 def serve(arguments):
     connection = wire.Connection(arguments.broker, "serve.py")
     connection.send("Bind", {"number": CHANNEL, "channel": arguments.channel})
-    connection.send("Subscribe", {"service": SERVICE, "channel": CHANNEL, "credit": 1, "hold": "connection"})
+    connection.send("Subscribe", {
+        "service": SERVICE, "channel": CHANNEL, "credit": 1, "hold": "connection", "lease_ms": None,
+    })
 
-    settled, calls, unanswered = 0, 0, {}
+    # With credit 1 there is one job at a time. A client that connects again takes its deliveries back and sends what
+    # was not answered once more. This one ends with its connection: then the broker gives the request to another
+    # service.
+    job, settled = None, 0
     while arguments.count is None or settled < arguments.count:
         # This waits as long as it takes, and keeps the heartbeat meanwhile.
         frame, fields, payload = connection.receive()
@@ -45,39 +50,67 @@ def serve(arguments):
             connection.close()
             return 3
         elif frame == "Delivery":
-            token = fields["token"]
-            connection.send("ProgressReport", {
-                "channel": CHANNEL,
-                "token": token,
-                "progress": {"fraction": 0.5, "stage": "shouting", "note": ""},
-            })
-            settlement, reply = work(fields["label"], payload)
-            # A client that connects again sends what was not answered once more. This one ends with its connection:
-            # then the broker gives the request to another service.
-            calls += 1
-            unanswered[calls] = token["id"]
-            connection.send("Settle", {"call": calls, "channel": CHANNEL, "token": token, "settlement": settlement}, reply)
-        elif frame == "Answered":
-            request_id, answer = unanswered.pop(fields["call"]), fields["answer"]
-            if answer == "settled":
+            job = Job(connection, fields, payload)
+            job.go_on()
+        elif frame == "Answered" and job and fields["call"] == job.call:
+            if fields["answer"] == "settled":
                 settled += 1
-                print(request_id, flush=True)
-            else:
-                print(f"not settled: {request_id}: {answer}", file=sys.stderr)
-        elif frame == "Stop":
-            # Work here takes no time, so there is nothing to interrupt: the settlement was sent, or will be answered
-            # with lease_lost.
-            print(f"stopped: {fields['token']['id']}: {fields['reason']}", file=sys.stderr)
+                print(job.token["id"], flush=True)
+            elif fields["answer"] == "part_kept":
+                job.parts.pop(0)
+                job.number += 1
+                job.go_on()
+            elif fields["answer"] != "parts_full":  # else PartsRoom comes
+                job.stop(fields["answer"])
+        elif frame == "PartsRoom" and job and fields["token"] == job.token:
+            job.go_on()
+        elif frame == "Stop" and job and fields["token"] == job.token:
+            job.stop(fields["reason"])
         elif frame == "Drain":
             print(f"the broker stops within {fields['remaining_ms']} ms", file=sys.stderr)
         elif frame == "Error":
             print(f"error: {fields['message']}", file=sys.stderr)
 
-    # With credit 1 nothing is in hand now; what might be on its way goes back uncounted.
+    # Nothing is in hand now; what might be on its way goes back uncounted.
     connection.send("Unsubscribe", {"service": SERVICE})
     connection.skip_to("Unsubscribed")
     connection.close()
     return 0
+
+
+class Job:
+    """A delivery in hand: its parts, one after another, then its settlement."""
+
+    calls = 0
+
+    def __init__(self, connection, delivery, payload):
+        self.connection, self.token, self.call = connection, delivery["token"], None
+        self.settlement, self.reply = work(delivery["label"], payload)
+        lines = self.reply.split(b"\n")
+        self.parts, self.number = (lines if len(lines) > 1 else []), 1
+        progress = {"fraction": 0.5, "stage": "shouting", "note": ""}
+        connection.send("ProgressReport", {"channel": CHANNEL, "token": self.token, "progress": progress})
+
+    def go_on(self):
+        """Sends the next part that the broker does not have yet, or the settlement behind the last."""
+        if self.parts:
+            label = {"content_type": "text/plain", "headers": []}
+            self.ask("AddPart", {"number": self.number, "label": label}, self.parts[0])
+        else:
+            self.ask("Settle", {"settlement": self.settlement}, self.reply)
+
+    def ask(self, frame, fields, payload):
+        Job.calls += 1
+        self.call = Job.calls
+        self.connection.send(frame, {"call": self.call, "channel": CHANNEL, "token": self.token, **fields}, payload)
+
+    def stop(self, why):
+        """Works on it no more. After a cancellation or a deadline the broker keeps its place until it is told so."""
+        if self.call is None:  # told before, in another way
+            return
+        print(f"stopped: {self.token['id']}: {why}", file=sys.stderr)
+        self.call = None
+        self.connection.send("Stopped", {"channel": CHANNEL, "token": self.token})
 
 
 def work(label, payload):

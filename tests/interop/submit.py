@@ -2,7 +2,8 @@
 
     python3 submit.py --broker 127.0.0.1:7420 echo_request '{"hello": "world"}'
 
-Exit status: 0 replied, 1 another outcome, 2 usage, 3 refused, 4 no connection.
+Progress and parts are told on stderr as they come. Ctrl-C cancels the request, a second one leaves it. Exit status: 0
+replied, 1 another outcome, 2 usage, 3 refused, 4 no connection, 130 left.
 """
 
 import argparse
@@ -10,7 +11,9 @@ import sys
 
 import roundtrip_wire as wire
 
-CHANNEL, REQUESTER, TICKET, CALL = 0, 0, 0, 0  # the client chooses its numbers
+CHANNEL, REQUESTER, TICKET = 0, 0, 0  # the client chooses its numbers
+ACKNOWLEDGE, CANCEL = 0, 1
+WINDOW = 16
 
 
 def main():
@@ -20,24 +23,30 @@ def main():
     parser.add_argument("data", metavar="DATA")
     parser.add_argument("--requester", default=None, metavar="NAME")
     parser.add_argument("--operation", default="", metavar="NAME")
+    parser.add_argument("--priority", type=int, default=4, metavar="0-9")
+    parser.add_argument("--deadline", type=float, default=None, metavar="SECONDS")
+    parser.add_argument("--delay", type=float, default=0, metavar="SECONDS")
+    parser.add_argument("--idempotency-key", default=None, metavar="KEY")
     arguments = parser.parse_args()
     try:
         return submit(arguments)
     except wire.WireError as error:
         print(f"error: {error}", file=sys.stderr)
         return 4
+    except KeyboardInterrupt:
+        return 130
 
 
 def submit(arguments):
     connection = wire.Connection(arguments.broker, "submit.py")
-    request_id = wire.new_request_id()
+    request_id, requester = wire.new_request_id(), arguments.requester
 
-    # Three frames at once: numbers may be used right behind the frame that introduces them.
+    # Four frames at once: numbers may be used right behind the frame that introduces them.
     connection.send("Bind", {"number": CHANNEL, "channel": arguments.channel})
     connection.send("Introduce", {
         "number": REQUESTER,
-        "requester": arguments.requester or f"python-{request_id}",
-        "unnamed": arguments.requester is None,
+        "requester": requester or f"python-{request_id}",
+        "unnamed": requester is None,
     })
     connection.send(
         "Submit",
@@ -46,20 +55,49 @@ def submit(arguments):
             "channel": CHANNEL,
             "id": request_id,
             "requester": REQUESTER,
-            "reply_channel": None,
+            "reply": "own",
+            "priority": arguments.priority,
+            "deadline_ms": None if arguments.deadline is None else round(arguments.deadline * 1000),
+            "delay_ms": round(arguments.delay * 1000),
+            "key": arguments.idempotency_key,
             "operation": arguments.operation,
             "label": {"content_type": "application/json", "headers": []},
         },
         arguments.data.encode(),
     )
+    connection.send("FollowParts", {"ticket": TICKET, "delivery": 0, "after": 0, "window": WINDOW})
 
+    is_own, is_cancelling = True, False
     while True:
-        frame, fields, payload = connection.receive()
+        try:
+            frame, fields, payload = connection.receive()
+        except KeyboardInterrupt:  # then the outcome comes, cancelled or another that was first
+            if is_cancelling:
+                raise
+            is_cancelling = True
+            connection.send("Cancel", {"call": CANCEL, "channel": CHANNEL, "id": request_id})
+            continue
         if frame == "Accepted":
+            if fields["duplicate"]:  # everything from here on is about the first request
+                request_id = fields["duplicate"]["id"]
+                is_own = fields["duplicate"]["requester"] == requester
+                print("duplicate: this was asked for before", file=sys.stderr)
             print(f"ticket {wire.ticket(arguments.channel, request_id)}", file=sys.stderr)
         elif frame == "ProgressUpdate":
             progress = fields["progress"]
             print(f"progress {progress['fraction']:.0%} {progress['stage']}", file=sys.stderr)
+        elif frame == "PartsFrom" and fields["delivery"] > 1:
+            print(f"parts of delivery {fields['delivery']} from {fields['first']}", file=sys.stderr)
+        elif frame == "Part":
+            print(f"part {fields['number']} {payload.decode(errors='replace')}", file=sys.stderr)
+            if is_own:
+                connection.send("AcknowledgeParts", {
+                    "ticket": TICKET,
+                    "requester": REQUESTER,
+                    "delivery": fields["delivery"],
+                    "through": fields["number"],
+                })
+            connection.send("PartsWindow", {"ticket": TICKET, "more": 1})
         elif frame == "Refused":
             print(f"error: refused: {fields['refusal']['message']}", file=sys.stderr)
             connection.close()
@@ -72,10 +110,13 @@ def submit(arguments):
     status = show(fields["ending"], payload)
 
     # Handled: now it may be forgotten.
-    connection.send("Acknowledge", {"call": CALL, "channel": CHANNEL, "id": request_id, "requester": REQUESTER})
-    acknowledged, _ = connection.skip_to("Acknowledged")
-    if acknowledged["result"] != "done":
-        print(f"error: the outcome was not acknowledged: {acknowledged['result']}", file=sys.stderr)
+    if is_own:
+        connection.send("Acknowledge", {
+            "call": ACKNOWLEDGE, "channel": CHANNEL, "id": request_id, "requester": REQUESTER,
+        })
+        acknowledged, _ = connection.skip_to("Acknowledged")
+        if acknowledged["result"] != "done":
+            print(f"error: the outcome was not acknowledged: {acknowledged['result']}", file=sys.stderr)
     connection.send("Detach", {"ticket": TICKET})
     connection.close()
     return status
@@ -83,6 +124,9 @@ def submit(arguments):
 
 def show(ending, payload):
     """Prints the outcome; the exit status says what it was."""
+    if isinstance(ending, str):  # expired or cancelled: there is nothing more to say
+        print(f"error: {ending}", file=sys.stderr)
+        return 1
     kind, about = next(iter(ending.items()))
     if kind == "replied":
         sys.stdout.buffer.write(payload + b"\n")

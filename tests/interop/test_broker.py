@@ -5,6 +5,7 @@
 
 import os
 import socket
+import time
 import unittest
 
 import roundtrip_wire as wire
@@ -12,7 +13,7 @@ import roundtrip_wire as wire
 BROKER = os.environ.get("ROUNDTRIP_BROKER", "127.0.0.1:7420")
 HANDSHAKE_EXPECTED, MALFORMED_FRAME, UNKNOWN_FRAME, UNEXPECTED_FRAME = 2, 3, 4, 5
 FRAME_TOO_LARGE, SUPERSEDED, BAD_NUMBER, UNSUPPORTED_VERSION = 6, 7, 8, 1
-UNKNOWN_TICKET, INVALID = 8, 7
+INVALID, UNKNOWN_TICKET, KEY_CONFLICT = 7, 8, 12
 LABEL = {"content_type": "text/plain", "headers": [["ward", "Süd"]]}
 
 
@@ -116,13 +117,16 @@ class Growing(unittest.TestCase):
 
     def test_a_number_that_stands_for_nothing_ends_the_connection(self):
         connection = connect(self)
-        connection.send("Subscribe", {"service": 0, "channel": 99, "credit": 1, "hold": "connection"})
+        connection.send("Subscribe", {"service": 0, "channel": 99, "credit": 1, "hold": "connection",
+                                      "lease_ms": None})
         with self.assertRaisesRegex(wire.WireError, f"error {BAD_NUMBER}"):
             connection.receive(10)
 
     def test_a_frame_that_may_cross_the_end_of_its_number_does_nothing(self):
         connection = connect(self)
         connection.send("Detach", {"ticket": 99})
+        connection.send("FollowParts", {"ticket": 99, "delivery": 0, "after": 0, "window": 1})
+        connection.send("PartsWindow", {"ticket": 99, "more": 1})
         connection.send("Credit", {"service": 99, "credit": 1})
         connection.send("Window", {"mailbox": 99, "more": 1})
         connection.send("CloseMailbox", {"mailbox": 99})
@@ -231,6 +235,16 @@ class Requesting(unittest.TestCase):
         again, _ = service.skip_to("Delivery")
         self.assertEqual((again["token"]["delivery"], again["attempt"]), (2, 1))
 
+    def test_a_service_may_wish_for_a_lease_and_is_told_the_one_it_has(self):
+        service = serving(self, new_channel(), credit=0)
+        for wish, lease in [(5_000, 5_000), (1 << 40, 3_600_000)]:
+            unsubscribe(service)
+            subscribe(service, lease_ms=wish)
+            self.assertEqual(service.skip_to("Subscribed")[0]["lease_ms"], lease)
+        unsubscribe(service)
+        subscribe(service, lease_ms=0)
+        self.assertEqual(service.skip_to("Unsubscribed")[0]["refusal"]["code"], INVALID)
+
     def test_the_channels_are_listed_with_their_figures(self):
         channel = new_channel()
         requester = requesting(self, channel)
@@ -242,8 +256,369 @@ class Requesting(unittest.TestCase):
             part, _ = requester.skip_to("Channels")
             figures, more = figures + part["channels"], part["more"]
         self.assertEqual([it["channel"] for it in figures], sorted(it["channel"] for it in figures))
-        mine = {"channel": channel, "waiting": 1, "in_flight": 0, "services": 0, "retained": 0}
-        self.assertIn(mine, figures)
+        mine = {"channel": channel, "waiting": 1, "scheduled": 0, "in_flight": 0, "services": 0, "retained": 0,
+                "dead": 0, "paused_ms": 0, "stale": 0}
+        found = next(it for it in figures if it["channel"] == channel)
+        self.assertGreaterEqual(found.pop("oldest_ms"), 0)
+        self.assertEqual(found, mine)
+
+
+class Limits(unittest.TestCase):
+    """Deadlines, delays, priorities, keys, and requests without a reply."""
+
+    def test_at_its_deadline_a_waiting_request_expires(self):
+        requester = requesting(self, new_channel())
+        request_id = submit(requester, b"hello", deadline_ms=1)
+        self.assertEqual(requester.skip_to("Outcome")[0], {"ticket": 0, "attempts": 0, "ending": "expired"})
+        state = attach(requester, request_id, ticket=1)
+        self.assertEqual((state["state"], state["remaining_ms"]), ({"ended": "expired"}, None))
+
+    def test_at_its_deadline_a_service_is_told_to_stop_and_cannot_settle(self):
+        channel = new_channel()
+        service, requester = serving(self, channel), requesting(self, channel)
+        submit(requester, b"hello", deadline_ms=500)
+        delivery, _ = service.skip_to("Delivery")
+        self.assertLessEqual(delivery["remaining_ms"], 500)
+        self.assertEqual(requester.skip_to("Outcome")[0], {"ticket": 0, "attempts": 1, "ending": "expired"})
+        stop, _ = service.skip_to("Stop")
+        self.assertEqual(stop, {"service": 0, "token": delivery["token"], "reason": "expired"})
+        self.assertEqual(reply(service, delivery, b"late"), "expired")
+        submit(requester, b"again", ticket=1)
+        self.assertEqual(service.skip_to("Delivery")[1], b"again", "the settlement said that it has stopped")
+
+    def test_a_request_without_a_deadline_has_the_channels(self):
+        channel = new_channel()
+        requester = requesting(self, channel)
+        request_id = submit(requester, b"hello")
+        requester.skip_to("Accepted")
+        self.assertGreater(attach(requester, request_id, ticket=1)["remaining_ms"], 0)
+
+    def test_limits_that_contradict_the_page_are_refused(self):
+        requester = requesting(self, new_channel())
+        for limits in [{"priority": 10}, {"deadline_ms": 0}, {"deadline_ms": 5, "delay_ms": 5}, {"key": ""},
+                       {"key": "k" * 257}]:
+            with self.subTest(limits):
+                submit(requester, b"hello", **limits)
+                self.assertEqual(requester.skip_to("Refused")[0]["refusal"]["code"], INVALID)
+
+    def test_a_delayed_request_is_scheduled_until_its_delay_is_over(self):
+        channel = new_channel()
+        service, requester = serving(self, channel), requesting(self, channel)
+        scheduled = submit(requester, b"tomorrow", ticket=0, delay_ms=60_000)
+        requester.skip_to("Accepted")
+        state = attach(requester, scheduled, ticket=1)["state"]
+        self.assertTrue(0 < state["scheduled"]["in_ms"] <= 60_000, state)
+        submit(requester, b"soon", ticket=2, delay_ms=1)
+        self.assertEqual(service.skip_to("Delivery")[1], b"soon")
+
+    def test_the_highest_priority_goes_first_and_the_state_says_how_many_are_ahead(self):
+        channel = new_channel()
+        requester = requesting(self, channel)
+        ids = [submit(requester, b"", ticket=ticket, priority=priority)
+               for ticket, priority in enumerate([0, 4, 9, 4])]
+        for _ in ids:
+            requester.skip_to("Accepted")
+        ahead = [attach(requester, request_id, ticket=9 + at)["ahead"] for at, request_id in enumerate(ids)]
+        self.assertEqual(ahead[:3], [3, 1, 0])
+        self.assertGreater(ahead[3], ahead[1], "about how many")
+        service = serving(self, channel, credit=4)
+        order = [service.skip_to("Delivery")[0]["token"]["id"] for _ in ids]
+        self.assertEqual(order, [ids[2], ids[1], ids[3], ids[0]])
+
+    def test_the_same_key_is_the_same_request_and_its_ticket_stands_for_the_first(self):
+        channel, name, key = new_channel(), new_name(), os.urandom(6).hex()
+        service, requester = serving(self, channel, credit=2), requesting(self, channel, name)
+        first = submit(requester, b"hello", ticket=0, key=key)
+        self.assertIsNone(requester.skip_to("Accepted")[0]["duplicate"])
+        again = requesting(self, channel, name)
+        submit(again, b"hello", ticket=5, key=key, priority=9)
+        duplicate = {"id": first, "requester": name, "reply_channel": f"{channel}_reply"}
+        self.assertEqual(again.skip_to("Accepted")[0]["duplicate"], duplicate)
+        delivery, _ = service.skip_to("Delivery")
+        self.assertEqual(reply(service, delivery, b"HELLO"), "settled")
+        self.assertEqual(again.skip_to("Outcome")[0]["ticket"], 5)
+        self.assertEqual(acknowledge(again, first), "done")
+        self.assertEqual(attach(again, first, ticket=6)["state"], {"ended": "replied"}, "the key keeps it readable")
+        again.skip_to("Outcome")
+        self.assertTrue(alive(service), "and nothing else was delivered")
+
+    def test_the_same_key_for_something_else_is_refused(self):
+        requester, key = requesting(self, new_channel()), os.urandom(6).hex()
+        submit(requester, b"hello", ticket=0, key=key)
+        requester.skip_to("Accepted")
+        for other in [{"operation": "whisper"}, {"label": {"content_type": "text/html", "headers": []}}, {}]:
+            submit(requester, b"hello" if other else b"goodbye", ticket=1, key=key, **other)
+            self.assertEqual(requester.skip_to("Refused")[0]["refusal"]["code"], KEY_CONFLICT)
+        headers = {"content_type": LABEL["content_type"], "headers": [["traceparent", "another"]]}
+        submit(requester, b"hello", ticket=2, key=key, label=headers)
+        self.assertIsNotNone(requester.skip_to("Accepted")[0]["duplicate"], "headers do not count")
+
+    def test_a_key_belongs_to_its_requester(self):
+        channel, key = new_channel(), os.urandom(6).hex()
+        for requester in [requesting(self, channel), requesting(self, channel)]:
+            submit(requester, b"hello", key=key)
+            self.assertIsNone(requester.skip_to("Accepted")[0]["duplicate"])
+
+    def test_a_one_way_request_has_its_outcome_under_its_ticket_and_in_no_mailbox(self):
+        channel, name = new_channel(), new_name()
+        service, requester = serving(self, channel), requesting(self, channel, name)
+        request_id = submit(requester, b"hello", reply="nowhere")
+        delivery, _ = service.skip_to("Delivery")
+        self.assertEqual(reply(service, delivery, b"HELLO"), "settled")
+        requester.skip_to("Outcome")
+        self.assertEqual(opened(requester, channel), "opened")
+        requester.expect("CaughtUp")
+        other = requesting(self, channel)
+        self.assertEqual(attach(other, request_id, ticket=0)["state"], {"ended": "replied"})
+        self.assertEqual(other.skip_to("Outcome")[1], b"HELLO")
+        self.assertEqual(acknowledge(other, request_id), "done", "by anybody")
+
+
+class Cancelling(unittest.TestCase):
+    def test_a_waiting_request_is_cancelled_by_anybody_and_once(self):
+        channel = new_channel()
+        requester, other = requesting(self, channel), requesting(self, channel)
+        request_id = submit(requester, b"hello")
+        requester.skip_to("Accepted")
+        self.assertEqual(cancel(other, request_id), "cancelled")
+        self.assertEqual(requester.skip_to("Outcome")[0], {"ticket": 0, "attempts": 0, "ending": "cancelled"})
+        self.assertEqual(cancel(other, request_id), {"ended": "cancelled"})
+        service = serving(self, channel)
+        self.assertTrue(alive(service), "and it is not delivered")
+
+    def test_an_unknown_ticket_cannot_be_cancelled_nor_one_with_an_outcome(self):
+        channel = new_channel()
+        service, requester = serving(self, channel), requesting(self, channel)
+        self.assertEqual(cancel(requester, wire.new_request_id()), "unknown_ticket")
+        request_id = submit(requester, b"hello")
+        delivery, _ = service.skip_to("Delivery")
+        reply(service, delivery, b"HELLO")
+        self.assertEqual(cancel(requester, request_id), {"ended": "replied"})
+
+    def test_a_service_at_work_keeps_its_place_until_it_says_that_it_has_stopped(self):
+        channel = new_channel()
+        service, requester = serving(self, channel), requesting(self, channel)
+        request_id = submit(requester, b"hello", ticket=0)
+        delivery, _ = service.skip_to("Delivery")
+        self.assertEqual(cancel(requester, request_id), "cancelled")
+        self.assertEqual(service.expect("Stop")[0], {"service": 0, "token": delivery["token"], "reason": "cancelled"})
+        submit(requester, b"next", ticket=1)
+        requester.skip_to("Accepted")
+        self.assertTrue(alive(service), "its credit is still used")
+        service.send("Renew", {"call": 1, "channel": 0, "token": delivery["token"]})
+        self.assertEqual(service.expect("Answered")[0]["answer"], "cancelled")
+        stopped(service, delivery)
+        self.assertEqual(service.expect("Delivery")[1], b"next")
+
+    def test_a_settlement_that_crosses_the_cancellation_counts_as_stopped(self):
+        channel = new_channel()
+        service, requester = serving(self, channel), requesting(self, channel)
+        request_id = submit(requester, b"hello", ticket=0)
+        delivery, _ = service.skip_to("Delivery")
+        cancel(requester, request_id)
+        self.assertEqual(reply(service, delivery, b"HELLO"), "cancelled")
+        self.assertEqual(reply(service, delivery, b"HELLO"), "lease_lost")
+        submit(requester, b"next", ticket=1)
+        self.assertEqual(service.skip_to("Delivery")[1], b"next")
+
+
+class Parts(unittest.TestCase):
+    def begun(self, window=8, **limits):
+        """A service with a delivery, and the requester, who follows its parts."""
+        channel = new_channel()
+        service, requester = serving(self, channel), requesting(self, channel)
+        request_id = submit(requester, b"hello", **limits)
+        delivery, _ = service.skip_to("Delivery")
+        self.assertEqual(follow_parts(requester, window=window), (1, 1))
+        return channel, service, requester, request_id, delivery
+
+    def test_parts_come_in_order_and_the_outcome_behind_the_last(self):
+        _, service, requester, _, delivery = self.begun()
+        for number, payload in enumerate([b"one", b"two", b"three"], 1):
+            self.assertEqual(add_part(service, delivery, number, payload), "part_kept")
+        self.assertEqual(reply(service, delivery, b"HELLO"), "settled")
+        for number, payload in enumerate([b"one", b"two", b"three"], 1):
+            self.assertEqual(next_part(requester), (1, number, payload))
+        self.assertEqual(requester.expect("Outcome")[1], b"HELLO")
+
+    def test_no_more_parts_come_than_the_window_allows_and_the_outcome_waits_behind_them(self):
+        _, service, requester, _, delivery = self.begun(window=1)
+        for number in (1, 2):
+            add_part(service, delivery, number, b"part")
+        reply(service, delivery, b"HELLO")
+        self.assertEqual(next_part(requester)[1], 1)
+        self.assertTrue(alive(requester), "and nothing else came")
+        requester.send("PartsWindow", {"ticket": 0, "more": 1})
+        self.assertEqual(next_part(requester)[1], 2)
+        self.assertEqual(requester.expect("Outcome")[1], b"HELLO")
+
+    def test_a_part_sent_again_is_the_same_and_a_number_that_is_missing_is_invalid(self):
+        _, service, requester, _, delivery = self.begun()
+        self.assertEqual(add_part(service, delivery, 0, b"none"), "invalid")
+        self.assertEqual(add_part(service, delivery, 2, b"two"), "invalid")
+        self.assertEqual(add_part(service, delivery, 1, b"one"), "part_kept")
+        self.assertEqual(add_part(service, delivery, 1, b"one"), "part_kept")
+        self.assertEqual(add_part(service, delivery, 2, b"two"), "part_kept")
+        self.assertEqual([next_part(requester)[1:] for _ in range(2)], [(1, b"one"), (2, b"two")])
+        stale = {**delivery, "token": {**delivery["token"], "delivery": 9}}
+        self.assertEqual(add_part(service, stale, 1, b"stale"), "lease_lost")
+
+    def test_who_comes_later_is_sent_what_is_kept_from_the_place_that_it_names(self):
+        channel, service, requester, request_id, delivery = self.begun()
+        for number in (1, 2, 3):
+            add_part(service, delivery, number, b"part")
+        reply(service, delivery, b"HELLO")
+        other = requesting(self, channel)
+        attach(other, request_id, ticket=0)
+        self.assertEqual(other.expect("Outcome")[1], b"HELLO")
+        self.assertEqual(follow_parts(other, delivery=1, after=1), (1, 2))
+        self.assertEqual([next_part(other)[1] for _ in range(2)], [2, 3])
+        self.assertEqual(other.expect("Outcome")[1], b"HELLO", "again, behind the last part")
+
+    def test_acknowledged_parts_are_gone_and_who_asks_is_told_the_first_number_still_kept(self):
+        channel, service, requester, request_id, delivery = self.begun()
+        for number in (1, 2, 3):
+            add_part(service, delivery, number, b"part")
+        other = requesting(self, channel)
+        attach(other, request_id, ticket=0)
+        for asker in (other, requester):  # another name acknowledges nothing
+            asker.send("AcknowledgeParts", {"ticket": 0, "requester": 0, "delivery": 1, "through": 2})
+            self.assertEqual(follow_parts(asker), (1, 1 if asker is other else 3))
+        self.assertEqual(next_part(requester)[1], 3)
+
+    def test_a_new_delivery_begins_again_at_1(self):
+        _, service, requester, _, delivery = self.begun()
+        add_part(service, delivery, 1, b"void")
+        self.assertEqual(next_part(requester), (1, 1, b"void"))
+        settle(service, delivery, "release")
+        again, _ = service.skip_to("Delivery")
+        self.assertEqual(requester.skip_to("PartsFrom")[0], {"ticket": 0, "delivery": 2, "first": 1})
+        self.assertEqual(add_part(service, again, 1, b"one"), "part_kept")
+        self.assertEqual(next_part(requester), (2, 1, b"one"))
+
+    def test_a_delivery_that_is_taken_back_goes_on_with_its_parts(self):
+        channel, service, requester, _, delivery = self.begun()
+        add_part(service, delivery, 1, b"one")
+        service.cut()
+        service = connect(self, instance=service.instance, number=2)
+        service.send("Bind", {"number": 0, "channel": channel})
+        service.send("TakeBack", {"call": 1, "service": 0, "channel": 0, "token": delivery["token"]})
+        self.assertEqual(service.skip_to("Answered")[0]["answer"], "taken_back")
+        self.assertEqual(add_part(service, delivery, 1, b"one"), "part_kept")
+        self.assertEqual(add_part(service, delivery, 2, b"two"), "part_kept")
+        self.assertEqual([next_part(requester) for _ in range(2)], [(1, 1, b"one"), (1, 2, b"two")])
+
+    def test_parts_fill_their_room_until_they_are_acknowledged(self):
+        _, service, requester, _, delivery = self.begun(window=0)
+        payload, number, answer = bytes(64 * 1024), 0, "part_kept"
+        while answer == "part_kept":
+            number += 1
+            answer = add_part(service, delivery, number, payload)
+        self.assertEqual(answer, "parts_full")
+        requester.send("AcknowledgeParts", {"ticket": 0, "requester": 0, "delivery": 1, "through": 1})
+        room, _ = service.skip_to("PartsRoom")
+        self.assertEqual(room, {"service": 0, "token": delivery["token"]})
+        self.assertEqual(add_part(service, delivery, number, payload), "part_kept")
+
+    def test_of_a_one_way_request_the_oldest_parts_go_instead(self):
+        _, service, requester, _, delivery = self.begun(window=0, reply="nowhere")
+        payload = bytes(64 * 1024)
+        number, first = 0, 1
+        while first == 1:
+            number += 1
+            self.assertEqual(add_part(service, delivery, number, payload), "part_kept")
+            _, first = follow_parts(requester, window=0)
+        self.assertLess(first, number)
+
+
+class Throttling(unittest.TestCase):
+    def test_a_throttled_request_is_not_counted_and_the_channel_pauses(self):
+        channel = new_channel()
+        service, requester = serving(self, channel), requesting(self, channel)
+        submit(requester, b"hello")
+        delivery, _ = service.skip_to("Delivery")
+        begun = time.monotonic()
+        self.assertEqual(settle(service, delivery, {"throttle": {"retry_after_ms": 300}}), "settled")
+        again, _ = service.skip_to("Delivery")
+        self.assertGreaterEqual(time.monotonic() - begun, 0.29)
+        self.assertEqual((again["token"]["delivery"], again["attempt"]), (2, 1))
+
+    def test_the_pause_holds_for_every_service_and_the_figures_tell_it(self):
+        channel = new_channel()
+        service, requester = serving(self, channel), requesting(self, channel)
+        submit(requester, b"hello")
+        delivery, _ = service.skip_to("Delivery")
+        settle(service, delivery, {"throttle": {"retry_after_ms": 60_000}})
+        other = serving(self, channel)
+        self.assertTrue(alive(other), "and nothing was delivered")
+        figures = figures_of(other, channel)
+        self.assertEqual((figures["waiting"], figures["in_flight"]), (1, 0))
+        self.assertTrue(0 < figures["paused_ms"] <= 60_000, figures)
+
+
+class DeadLetters(unittest.TestCase):
+    PROBLEM = {"code": "unknown_patient", "message": "No patient has this id."}
+
+    def rejected(self, channel, name=None, payload=b"hello", **limits):
+        """A request that died, and the parties of it."""
+        service, requester = serving(self, channel), requesting(self, channel, name)
+        request_id = submit(requester, payload, **limits)
+        delivery, _ = service.skip_to("Delivery")
+        self.assertEqual(settle(service, delivery, {"reject": self.PROBLEM}), "settled")
+        requester.skip_to("Outcome")
+        return service, requester, request_id
+
+    def test_what_died_is_kept_whole(self):
+        channel, name = new_channel(), new_name()
+        _, requester, request_id = self.rejected(channel, name)
+        self.assertEqual(list_dead_letters(requester), ([request_id], False))
+        letter, payload = of_dead_letter(requester, "ReadDeadLetter", "DeadLetter", request_id)
+        letter = letter["letter"]
+        self.assertEqual((letter["reply_channel"], letter["label"], payload), (f"{channel}_reply", LABEL, b"hello"))
+        entry = letter["entry"]
+        self.assertGreaterEqual(entry.pop("accepted_ms_ago"), entry.pop("died_ms_ago"))
+        self.assertEqual(entry, {"id": request_id, "operation": "shout", "requester": name, "reason": "rejected",
+                                 "attempts": 1, "deliveries": 1, "bytes": 5, "last": self.PROBLEM})
+        self.assertEqual(figures_of(requester, channel)["dead"], 1)
+
+    def test_they_are_listed_in_pages_the_oldest_first(self):
+        channel = new_channel()
+        ids = []
+        for _ in range(3):
+            service, requester, request_id = self.rejected(channel)
+            ids.append(request_id)
+            service.close()
+        self.assertEqual(list_dead_letters(requester, most=2), (ids[:2], True))
+        self.assertEqual(list_dead_letters(requester, after=ids[1], most=2), (ids[2:], False))
+
+    def test_one_is_redriven_as_a_new_request_that_names_it(self):
+        channel, name = new_channel(), new_name()
+        service, requester, request_id = self.rejected(channel, name, priority=7)
+        self.assertEqual(acknowledge(requester, request_id), "done", "the outcome goes, the letter stays")
+        redriven, _ = of_dead_letter(requester, "RedriveDeadLetter", "Redriven", request_id)
+        new_id = redriven["result"]["accepted"]
+        self.assertNotEqual(new_id, request_id)
+        delivery, payload = service.skip_to("Delivery")
+        self.assertEqual((delivery["token"]["id"], delivery["attempt"], payload), (new_id, 1, b"hello"))
+        self.assertEqual((delivery["redrive_of"], delivery["requester"]), (request_id, name))
+        self.assertEqual(attach(requester, new_id, ticket=3)["redrive_of"], request_id)
+        requester.send("Detach", {"ticket": 3})
+        self.assertEqual(reply(service, delivery, b"HELLO"), "settled")
+        self.assertEqual(opened(requester, channel), "opened")
+        fields, payload = requester.skip_to("Reply")
+        self.assertEqual((fields["id"], fields["redrive_of"], payload), (new_id, request_id, b"HELLO"))
+        again, _ = of_dead_letter(requester, "RedriveDeadLetter", "Redriven", request_id)
+        self.assertEqual(again["result"], "unknown")
+        self.assertEqual(list_dead_letters(requester), ([], False))
+
+    def test_one_is_purged_and_its_outcome_stays(self):
+        _, requester, request_id = self.rejected(new_channel())
+        for was_there in (True, False):
+            purged, _ = of_dead_letter(requester, "PurgeDeadLetter", "Purged", request_id)
+            self.assertEqual(purged["was_there"], was_there)
+        letter, payload = of_dead_letter(requester, "ReadDeadLetter", "DeadLetter", request_id)
+        self.assertEqual((letter["letter"], payload), (None, b""))
+        self.assertEqual(attach(requester, request_id, ticket=1)["state"], {"ended": "dead"})
 
 
 class Returning(unittest.TestCase):
@@ -403,16 +778,67 @@ def serving(test, channel, credit=1, hold="connection"):
     return connection
 
 
-def subscribe(connection, credit=1, hold="connection"):
-    connection.send("Subscribe", {"service": 0, "channel": 0, "credit": credit, "hold": hold})
+def subscribe(connection, credit=1, hold="connection", lease_ms=None):
+    fields = {"service": 0, "channel": 0, "credit": credit, "hold": hold, "lease_ms": lease_ms}
+    connection.send("Subscribe", fields)
 
 
-def submit(connection, payload, ticket=0, request_id=None):
+def unsubscribe(connection):
+    connection.send("Unsubscribe", {"service": 0})
+    connection.skip_to("Unsubscribed")
+
+
+def submit(connection, payload, ticket=0, request_id=None, **limits):
     request_id = request_id or wire.new_request_id()
-    fields = {"ticket": ticket, "channel": 0, "id": request_id, "requester": 0, "reply_channel": None,
-              "operation": "shout", "label": LABEL}
-    connection.send("Submit", fields, payload)
+    fields = {"ticket": ticket, "channel": 0, "id": request_id, "requester": 0, "reply": "own", "priority": 4,
+              "deadline_ms": None, "delay_ms": 0, "key": None, "operation": "shout", "label": LABEL}
+    connection.send("Submit", {**fields, **limits}, payload)
     return request_id
+
+
+def attach(connection, request_id, ticket):
+    """The state of a request, which is followed under this number from here on."""
+    connection.send("Attach", {"ticket": ticket, "channel": 0, "id": request_id})
+    return connection.skip_to("State")[0]
+
+
+def cancel(connection, request_id):
+    connection.send("Cancel", {"call": 2, "channel": 0, "id": request_id})
+    return connection.skip_to("Cancelled")[0]["result"]
+
+
+def follow_parts(connection, delivery=0, after=0, window=8, ticket=0):
+    """From which delivery and number on parts come."""
+    connection.send("FollowParts", {"ticket": ticket, "delivery": delivery, "after": after, "window": window})
+    start, _ = connection.skip_to("PartsFrom")
+    return start["delivery"], start["first"]
+
+
+def add_part(connection, delivery, number, payload):
+    fields = {"call": 3, "channel": 0, "token": delivery["token"], "number": number, "label": LABEL}
+    connection.send("AddPart", fields, payload)
+    return connection.skip_to("Answered")[0]["answer"]
+
+
+def next_part(connection):
+    """Delivery, number and payload of the next part, whatever stands before it."""
+    fields, payload = connection.skip_to("Part")
+    return fields["delivery"], fields["number"], payload
+
+
+def stopped(connection, delivery):
+    connection.send("Stopped", {"channel": 0, "token": delivery["token"]})
+
+
+def of_dead_letter(connection, question, answer, request_id):
+    connection.send(question, {"call": 4, "channel": 0, "id": request_id})
+    return connection.skip_to(answer)
+
+
+def list_dead_letters(connection, after=None, most=100):
+    connection.send("ListDeadLetters", {"call": 4, "channel": 0, "after": after, "most": most})
+    letters, _ = connection.skip_to("DeadLetters")
+    return [letter["id"] for letter in letters["letters"]], letters["more"]
 
 
 def settle(connection, delivery, settlement, payload=b""):
@@ -446,6 +872,17 @@ def alive(connection):
     return channels["call"] == 77
 
 
+def figures_of(connection, channel):
+    connection.send("ListChannels", {"call": 78})
+    more = True
+    while more:
+        part, _ = connection.skip_to("Channels")
+        found, more = [it for it in part["channels"] if it["channel"] == channel], part["more"]
+        if found:
+            figures = found[0]
+    return figures
+
+
 def new_channel():
     return f"python.{os.urandom(6).hex()}"
 
@@ -456,7 +893,7 @@ def new_name():
 
 def hello_frame(lowest=1, highest=1):
     return {"lowest": lowest, "highest": highest, "software": "test_broker.py", "instance": os.urandom(16).hex(),
-            "connection": 1, "max_payload": 1 << 20}
+            "connection": 1}
 
 
 def raw(test):

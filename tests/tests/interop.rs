@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 #[test]
 fn the_python_tables_agree_with_the_vectors_and_with_the_page() {
     let Some(python) = Python::found() else { return };
@@ -38,6 +40,64 @@ fn a_python_requester_is_answered_by_a_python_service() {
         assert!(text(&output.stderr).starts_with("ticket greetings:"), "{}", text(&output.stderr));
     }
     service.ends();
+}
+
+#[test]
+fn a_python_requester_is_sent_the_parts_of_a_python_service() {
+    let Some(python) = Python::found() else { return };
+    let broker = Broker::start();
+    let service = PythonService::start(&python, &broker, "greetings", 1);
+    let output =
+        python.script("submit.py").args(["--broker", &broker.address, "greetings", "good\nday"]).output().unwrap();
+    assert_done(&output);
+    assert_eq!(text(&output.stdout), "GOOD\nDAY\n");
+    let stderr = text(&output.stderr);
+    let parts: Vec<_> = stderr.lines().filter(|line| line.starts_with("part ")).collect();
+    assert_eq!(parts, ["part 1 GOOD", "part 2 DAY"]);
+    service.ends();
+}
+
+#[test]
+fn a_python_requester_that_asks_again_under_its_key_is_answered_from_the_first_request() {
+    let Some(python) = Python::found() else { return };
+    let broker = Broker::start();
+    let service = PythonService::start(&python, &broker, "greetings", 1);
+    for is_duplicate in [false, true] {
+        let output = python
+            .script("submit.py")
+            .args(["--broker", &broker.address, "--requester", "ward-7", "--idempotency-key", "4711"])
+            .args(["greetings", "good night"])
+            .output()
+            .unwrap();
+        assert_done(&output);
+        assert_eq!(text(&output.stdout), "GOOD NIGHT\n");
+        assert_eq!(text(&output.stderr).starts_with("duplicate: "), is_duplicate, "{}", text(&output.stderr));
+    }
+    service.ends();
+}
+
+#[test]
+fn a_python_requester_whose_deadline_passes_is_told_so() {
+    let Some(python) = Python::found() else { return };
+    let broker = Broker::start();
+    let arguments = ["--broker", &broker.address, "--deadline", "0.01", "greetings", "good morning"];
+    let output = python.script("submit.py").args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr).lines().last(), Some("error: expired"));
+}
+
+#[test]
+fn a_python_requester_that_is_interrupted_cancels_its_request() {
+    let Some(python) = Python::found() else { return };
+    let broker = Broker::start();
+    let mut command = python.script("submit.py");
+    command.args(["--broker", &broker.address, "greetings", "good morning"]);
+    let mut requester = Ended(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut told = BufReader::new(requester.0.stderr.take().unwrap()).lines();
+    assert!(told.next().unwrap().unwrap().starts_with("ticket greetings:"));
+    kill_process(Pid::from_child(&requester.0), Signal::INT).unwrap();
+    assert_eq!(told.last().unwrap().unwrap(), "error: cancelled");
+    assert_eq!(requester.0.wait().unwrap().code(), Some(1));
 }
 
 #[test]
