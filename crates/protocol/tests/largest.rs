@@ -7,7 +7,7 @@ use roundtrip_protocol::*;
 
 const MAX_OPERATION: usize = 1024;
 const MAX_LABEL: usize = 61_440;
-const MAX_LAST_CODE: usize = 256;
+const MAX_LAST_CODE: usize = 128;
 const MAX_LAST_MESSAGE: usize = 1024;
 
 #[test]

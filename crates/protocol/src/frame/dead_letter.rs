@@ -69,7 +69,7 @@ pub struct DeadLetterEntry {
     pub accepted_ms_ago: u64,
     /// How long ago it died, in milliseconds.
     pub died_ms_ago: u64,
-    /// What the last attempt failed with, if it said so: its code cut to 256 bytes and its message to 1,024, so that it
+    /// What the last attempt failed with, if it said so: its code cut to 128 bytes and its message to 1,024, so that it
     /// stands beside any label in one header.
     pub last: Option<Problem>,
 }
