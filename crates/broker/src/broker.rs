@@ -61,6 +61,11 @@ impl Broker {
         Self { shared }
     }
 
+    #[cfg(feature = "simulation")]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// The way to this broker from within the process: no socket, no port, no encoding.
     #[must_use]
     pub fn connect(&self) -> InProcess {

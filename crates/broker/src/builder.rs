@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use roundtrip_transport::runtime;
+
 use crate::broker::Broker;
 use crate::settings::{ChannelError, ChannelSettings, OnUnknown};
 use crate::shared::Shared;
@@ -147,7 +149,9 @@ impl BrokerBuilder {
     ///
     /// There is no runtime, or a channel was declared that cannot be.
     pub fn start(self) -> Result<Broker, StartError> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        if !runtime::is_there() {
+            return Err(StartError::NoRuntime);
+        }
         let mut plans = Vec::new();
         let mut names = BTreeSet::new();
         for settings in &self.channels {
@@ -158,7 +162,7 @@ impl BrokerBuilder {
             plans.push(plan);
         }
         let shared = Shared::new(self.limits, plans, self.defaults, self.on_unknown);
-        runtime.spawn(timer::run(shared.clone(), shared.stopped.clone()));
+        runtime::spawn(timer::run(shared.clone(), shared.stopped.clone()));
         Ok(Broker::new(shared))
     }
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use roundtrip_core::Time;
+use roundtrip_transport::runtime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -15,11 +16,11 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        Self { start: Instant::now() }
+        Self { start: runtime::now() }
     }
 
     pub(crate) fn now(self) -> Time {
-        self.time(Instant::now())
+        self.time(runtime::now())
     }
 
     pub(crate) fn time(self, at: Instant) -> Time {
@@ -53,12 +54,20 @@ impl Jitter {
 /// A number for this start of the broker: the milliseconds since 1970 above random bits, so that no two starts share
 /// one and a later start has the higher one.
 pub(crate) fn start_number() -> u64 {
+    #[cfg(feature = "simulation")]
+    if let Some(bits) = runtime::chance() {
+        return bits | 1;
+    }
     let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO);
     let millis = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
     (millis << 16) | (random_number() & 0xffff) | 1
 }
 
 fn random_number() -> u64 {
+    #[cfg(feature = "simulation")]
+    if let Some(bits) = runtime::chance() {
+        return bits;
+    }
     let (high, low) = Uuid::now_v7().as_u64_pair();
     // The low half of a UUIDv7 is random but for two bits; the high half holds the time and twelve random bits.
     low.rotate_left(17) ^ high

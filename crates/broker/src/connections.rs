@@ -1,6 +1,6 @@
 //! The connections that are there.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ use crate::shared::Shared;
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     next: AtomicU64,
-    sessions: Mutex<HashMap<PeerId, Arc<Session>>>,
+    sessions: Mutex<BTreeMap<PeerId, Arc<Session>>>,
     count: AtomicUsize,
 }
 

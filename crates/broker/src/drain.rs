@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use roundtrip_core::{Command, Figures, Time};
 use roundtrip_protocol::{Drain, ErrorCode, Problem};
+use roundtrip_transport::runtime;
 
 use crate::batch::Batch;
 use crate::lock::Lock;
@@ -67,14 +68,14 @@ pub(crate) async fn run(shared: &Arc<Shared>) -> ShutdownReport {
     announce(shared);
     let timeout = shared.limits.drain_timeout;
     let all_done = shared.changes.until(|| (sum(shared) == Left::default()).then_some(()));
-    let _ = tokio::time::timeout(timeout, all_done).await;
+    let _ = runtime::timeout(timeout, all_done).await;
 
     let failed = sum(shared).open;
     if failed > 0 {
         fail_the_rest(shared);
     }
     let acknowledged = shared.changes.until(|| (sum(shared).outcomes == 0).then_some(()));
-    if tokio::time::timeout(LAST_ACKNOWLEDGEMENTS, acknowledged).await.is_err() {
+    if runtime::timeout(LAST_ACKNOWLEDGEMENTS, acknowledged).await.is_err() {
         tracing::debug!("some outcomes were not acknowledged");
     }
     let unacknowledged = sum(shared).outcomes;
@@ -116,7 +117,7 @@ async fn say_the_end(shared: &Arc<Shared>) {
     }
     batch.finish();
     shared.tasks.close();
-    let _ = tokio::time::timeout(LAST_ACKNOWLEDGEMENTS, shared.tasks.wait()).await;
+    let _ = runtime::timeout(LAST_ACKNOWLEDGEMENTS, shared.tasks.wait()).await;
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use roundtrip_protocol::{DecodeError, Frame, Limits};
-use roundtrip_transport::{Admission, Broken, Connect, Connecting, Connection, Incoming};
+use roundtrip_transport::{Admission, Broken, Connect, Connecting, Connection, Incoming, runtime};
 use tokio::time::Instant;
 
 use crate::admission::Doorkeeper;
@@ -142,7 +142,7 @@ impl Connection for InProcessConnection {
 
     /// Both ends live as long as the process.
     fn last_heard(&self) -> Instant {
-        Instant::now()
+        runtime::now()
     }
 }
 

@@ -29,6 +29,9 @@ mod peer;
 mod session;
 mod settings;
 mod shared;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 mod tcp;
 mod timer;
 mod unnamed;

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 
 use roundtrip_core::{PeerId, Tell, Time};
 use roundtrip_protocol::{Accepted, Frame, MailboxEnd, MailboxNumber, Progress, RefusalCode, TicketNumber};
-use roundtrip_transport::Heard;
+use roundtrip_transport::{Heard, runtime};
 
 pub(crate) use self::item::{Item, Lending, millis as item_millis};
 pub(crate) use self::open::{Asked, InUse, Open, Ticket};
@@ -235,7 +235,7 @@ impl Peer {
             && !is_unread
             && let Life::Heard { heard, .. } = &self.0.life
         {
-            heard.stamp(tokio::time::Instant::now());
+            heard.stamp(runtime::now());
         }
     }
 

@@ -11,7 +11,7 @@ mod mailbox;
 mod requester;
 mod service;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -50,11 +50,11 @@ struct State {
     heartbeat_ms: u32,
     /// The largest payload that the other end takes.
     takes: u64,
-    channels: HashMap<ChannelNumber, Binding>,
-    requesters: HashMap<RequesterNumber, Requester>,
+    channels: BTreeMap<ChannelNumber, Binding>,
+    requesters: BTreeMap<RequesterNumber, Requester>,
     /// Where the replies of a requester to requests on a channel go, so that no name is looked up for each.
     addresses: HashMap<(RequesterNumber, ChannelNumber), MailboxHandle>,
-    services: HashMap<ServiceNumber, Subscription>,
+    services: BTreeMap<ServiceNumber, Subscription>,
     /// For what the maps hold.
     room: Room,
 }
@@ -109,10 +109,10 @@ impl Session {
             stage: Stage::Greeting,
             heartbeat_ms,
             takes: 0,
-            channels: HashMap::new(),
-            requesters: HashMap::new(),
+            channels: BTreeMap::new(),
+            requesters: BTreeMap::new(),
             addresses: HashMap::new(),
-            services: HashMap::new(),
+            services: BTreeMap::new(),
             room: shared.memory.room_at_any_rate(0),
         };
         let session = Arc::new(Self { peer, state: Mutex::new(state), _room: room.unwrap_or_else(Room::nothing) });
@@ -325,7 +325,7 @@ impl State {
     fn part(&mut self, parting: Parting, batch: &mut Batch) {
         let Stage::Open { instance, number } = std::mem::replace(&mut self.stage, Stage::Ended) else { return };
         let peer = self.peer.id();
-        for (service, subscription) in self.services.drain() {
+        for (service, subscription) in std::mem::take(&mut self.services) {
             if parting == Parting::Goodbye {
                 subscription.channel.run(Command::Unsubscribe { peer, service }, batch);
             }
@@ -335,9 +335,8 @@ impl State {
         for mailbox in mailboxes {
             mailbox.forget_peer(peer);
         }
-        let channels: Vec<_> = self
-            .channels
-            .drain()
+        let channels: Vec<_> = std::mem::take(&mut self.channels)
+            .into_iter()
             .filter_map(|(_, binding)| match binding {
                 Binding::Channel(channel) => Some(channel),
                 Binding::Refused(_) => None,
@@ -351,7 +350,9 @@ impl State {
         }
         batch.shared.changes.tell();
         self.addresses = HashMap::new();
-        for (_, requester) in self.requesters.drain().filter(|(_, requester)| requester.is_unnamed) {
+        for (_, requester) in
+            std::mem::take(&mut self.requesters).into_iter().filter(|(_, requester)| requester.is_unnamed)
+        {
             match parting {
                 Parting::Goodbye => self.shared.unnamed.say_goodbye(&requester.name, batch),
                 Parting::Broken => self.shared.unnamed.lose(&requester.name, batch),

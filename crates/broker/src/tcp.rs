@@ -7,6 +7,7 @@
 mod watch;
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -15,9 +16,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use roundtrip_protocol::{ErrorCode, Frame, Limits, VERSION};
-use roundtrip_transport::{Arrival, Broken, Reader, WriteQueue};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use roundtrip_transport::{Arrival, Broken, Reader, WriteQueue, runtime};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::Instrument;
 
@@ -69,6 +69,15 @@ async fn serve(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>) {
         return;
     }
     let (read, write) = stream.into_split();
+    serve_streams(read, write, address, shared).await;
+}
+
+/// Serves a connection over any two streams of bytes.
+pub(crate) async fn serve_streams<R, W>(read: R, write: W, address: impl Display, shared: Arc<Shared>)
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
     let reader = Reader::new(read, Doorkeeper::new(&shared), Limits::HANDSHAKE);
     let life = Life::Heard { heard: Arc::clone(reader.heard()), clock: shared.clock };
     let heartbeat = shared.limits.heartbeat;
@@ -107,10 +116,10 @@ async fn serve(stream: TcpStream, address: SocketAddr, shared: Arc<Shared>) {
     .await;
 }
 
-struct TcpSession {
+struct TcpSession<R, W> {
     session: Arc<Session>,
-    reader: Reader<OwnedReadHalf, Doorkeeper>,
-    write: OwnedWriteHalf,
+    reader: Reader<R, Doorkeeper>,
+    write: W,
     queue: WriteQueue,
     frames: VecDeque<Frame>,
     /// Frames of the last read that were not handled yet.
@@ -138,7 +147,7 @@ enum Turn {
     Over,
 }
 
-impl TcpSession {
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> TcpSession<R, W> {
     async fn run(&mut self) {
         loop {
             let turn = poll_fn(|context| self.poll_turn(context)).await;
@@ -304,7 +313,7 @@ impl TcpSession {
             let _ = self.write.shutdown().await;
             self.end_politely().await;
         };
-        let _ = tokio::time::timeout(LAST_WORDS, written).await;
+        let _ = runtime::timeout(LAST_WORDS, written).await;
     }
 
     /// Closing a socket with unread bytes in it would take what was sent last from the other end.
@@ -320,11 +329,11 @@ impl TcpSession {
                 }
             }
         };
-        let _ = tokio::time::timeout(LAST_WORDS, rest).await;
+        let _ = runtime::timeout(LAST_WORDS, rest).await;
     }
 }
 
-impl Drop for TcpSession {
+impl<R, W> Drop for TcpSession<R, W> {
     fn drop(&mut self) {
         self.batch.set_time();
         self.session.abandon(&mut self.batch);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use roundtrip_core::Time;
 use roundtrip_protocol::RequesterName;
+use roundtrip_transport::runtime;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -87,7 +88,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stopped: CancellationToken) {
         let wake_up = shared.timer.first().and_then(|at| shared.clock.instant(at));
         let sleep = async {
             match wake_up {
-                Some(at) => tokio::time::sleep_until(at).await,
+                Some(at) => runtime::sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roundtrip_protocol::{ChannelFigures, InstanceId, RequesterName};
-use roundtrip_transport::Connect;
-use tokio::time::Instant;
-use uuid::Uuid;
+use roundtrip_transport::{Connect, runtime};
 
 use crate::channels::{self, ListChannelsError};
 use crate::connect::ConnectBuilder;
@@ -17,6 +15,7 @@ use crate::driver;
 use crate::events::Events;
 use crate::failure::{Failure, RawFailure};
 use crate::handler::{self, Request};
+use crate::id::new_uuid;
 use crate::link::{Link, Shared};
 use crate::message::Message;
 use crate::operation::Operation;
@@ -79,7 +78,7 @@ impl Client {
     /// A requester under a name that the library makes. It ends with its last clone and ticket, or with the process.
     #[must_use]
     pub fn anonymous(&self) -> Requester {
-        let name = RequesterName::new(format!("unnamed-{}", Uuid::now_v7().simple()));
+        let name = RequesterName::new(format!("unnamed-{}", new_uuid().simple()));
         Requester::new(self.link.clone(), name, true)
     }
 
@@ -161,7 +160,7 @@ impl Client {
 
     pub(crate) fn start(connect: impl Connect, builder: &ClientBuilder, first_connect: FirstConnect) -> Self {
         let destination = connect.destination().into();
-        let ids = (Uuid::now_v7(), Uuid::now_v7());
+        let ids = (new_uuid(), new_uuid());
         let settings = Settings {
             instance: InstanceId::from_bytes(ids.0.into_bytes()),
             software: concat!("roundtrip-client ", env!("CARGO_PKG_VERSION")).into(),
@@ -169,8 +168,8 @@ impl Client {
             first_connect,
             seed: ids.1.as_u64_pair().1,
         };
-        let shared = Arc::new(Shared::new(ClientState::new(settings, Instant::now())));
-        tokio::spawn(driver::drive(Arc::clone(&shared), Box::new(connect)));
+        let shared = Arc::new(Shared::new(ClientState::new(settings, runtime::now())));
+        runtime::spawn(driver::drive(Arc::clone(&shared), Box::new(connect)));
         Self { link: Link::new(shared), destination }
     }
 

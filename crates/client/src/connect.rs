@@ -5,8 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roundtrip_transport::{Broken, Connect, Connecting};
-use tokio::time::Instant;
+use roundtrip_transport::{Broken, Connect, Connecting, runtime};
 
 use crate::client::{Client, ClientBuilder};
 use crate::state::{ConnectFailure, FirstConnect};
@@ -54,9 +53,9 @@ impl ConnectBuilder {
         let first = if self.retry_first_connect {
             FirstConnect::Forever
         } else if self.connect_timeout.is_zero() {
-            FirstConnect::Once { until: Instant::now() + CONNECT_TIMEOUT }
+            FirstConnect::Once { until: runtime::now() + CONNECT_TIMEOUT }
         } else {
-            FirstConnect::Until(Instant::now() + self.connect_timeout)
+            FirstConnect::Until(runtime::now() + self.connect_timeout)
         };
         let client = Client::start(Shareable(self.connect), &self.client, first);
         let connected = client.link().wait(|state, waker| state.poll_first_connection(waker)).await;

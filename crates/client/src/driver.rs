@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use roundtrip_protocol::Frame;
+use roundtrip_transport::runtime::{Sleep, sleep_until};
 use roundtrip_transport::{Broken, Connect, Connection};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use crate::link::Shared;
 use crate::state::Step;

@@ -49,6 +49,17 @@ pub(crate) struct Settled {
 }
 
 impl Settled {
+    pub(crate) fn of_raw(result: Result<Message, RawFailure>) -> Self {
+        let (settlement, payload) = match result {
+            Ok(message) => {
+                let (label, payload) = message.into_parts();
+                (Settlement::Reply(label), payload)
+            }
+            Err(failure) => failure.into_raw_settlement(),
+        };
+        Self { settlement, payload }
+    }
+
     fn problem(code: &str, message: String) -> Self {
         let problem = Problem::new(code, message);
         Self { settlement: Settlement::Fail { problem, content_type: None }, payload: Bytes::new() }
@@ -97,17 +108,9 @@ where
     Arc::new(move |request, context| {
         let answer = handler(request, context);
         Box::pin(async move {
-            match answer.await {
-                Ok(message) => {
-                    let (label, payload) = message.into_parts();
-                    Settled { settlement: Settlement::Reply(label), payload }
-                }
-                Err(failure) => {
-                    tell(failure.error_type());
-                    let (settlement, payload) = failure.into_raw_settlement();
-                    Settled { settlement, payload }
-                }
-            }
+            let result = answer.await;
+            tell(result.as_ref().err().and_then(RawFailure::error_type));
+            Settled::of_raw(result)
         })
     })
 }

@@ -14,6 +14,7 @@ mod driver;
 mod events;
 mod failure;
 mod handler;
+mod id;
 mod link;
 mod message;
 mod operation;
@@ -23,6 +24,9 @@ mod pull;
 mod replies;
 mod requester;
 mod service;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 mod state;
 mod stop;
 mod submit;

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use roundtrip_transport::runtime;
 use tokio::time::Instant;
 
 use crate::state::ClientState;
@@ -25,7 +26,7 @@ impl Shared {
 
     /// Does one step under the lock, then wakes whom it concerns.
     pub(crate) fn with<R>(&self, step: impl FnOnce(&mut ClientState, Instant) -> R) -> R {
-        let now = Instant::now();
+        let now = runtime::now();
         let mut guarded = self.lock();
         let result = step(&mut guarded.state, now);
         let woken = guarded.state.take_woken();
@@ -37,7 +38,7 @@ impl Shared {
 
     /// Does one step of the task that drives the client, and remembers how to wake it.
     pub(crate) fn drive<R>(&self, driver: &Waker, step: impl FnOnce(&mut ClientState, Instant) -> R) -> R {
-        let now = Instant::now();
+        let now = runtime::now();
         let mut guarded = self.lock();
         if !guarded.driver.as_ref().is_some_and(|known| known.will_wake(driver)) {
             guarded.driver = Some(driver.clone());

@@ -10,6 +10,8 @@ use roundtrip_protocol::{
 };
 use tokio::time::Instant;
 
+use roundtrip_transport::runtime;
+
 use crate::channels;
 use crate::failure::{RawFailure, whole_millis};
 use crate::handler::Request;
@@ -55,7 +57,7 @@ impl Puller {
         }
         let number = self.link.with(|state, _| state.open_service(&channel, max, Hold::Lease, self.lease));
         let taking = Taking { link: &self.link, number };
-        let mut next = tokio::time::timeout(wait, taking.next()).await.ok();
+        let mut next = runtime::timeout(wait, taking.next()).await.ok();
         self.link.with(|state, _| state.stop_taking(number));
         loop {
             match next {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use roundtrip_protocol::{ChannelName, NameError, OpenMode, RequestId, RequesterName, Ticket as TicketId};
-use uuid::Uuid;
 
+use crate::id::new_uuid;
 use crate::link::Link;
 use crate::message::Message;
 use crate::operation::Operation;
@@ -115,5 +115,5 @@ impl fmt::Debug for Requester {
 }
 
 pub(crate) fn new_ticket(channel: ChannelName) -> TicketId {
-    TicketId { channel, id: RequestId::from_bytes(Uuid::now_v7().into_bytes()) }
+    TicketId { channel, id: RequestId::from_bytes(new_uuid().into_bytes()) }
 }

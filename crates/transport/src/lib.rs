@@ -13,6 +13,7 @@ mod connection;
 mod heard;
 mod read_buffer;
 mod reader;
+pub mod runtime;
 #[cfg(test)]
 mod samples;
 mod tcp;

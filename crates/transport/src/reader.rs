@@ -12,7 +12,6 @@ use std::task::{Context, Poll, ready};
 use bytes::BufMut;
 use roundtrip_protocol::Limits;
 use tokio::io::AsyncRead;
-use tokio::time::Instant;
 use tokio_util::codec::Decoder;
 use tokio_util::io::poll_read_buf;
 
@@ -20,6 +19,7 @@ use crate::codec::{Admission, Arrival, FrameCodec};
 use crate::connection::Broken;
 use crate::heard::Heard;
 use crate::read_buffer::ReadBuffer;
+use crate::runtime;
 
 /// How many frames a batch has at most, so that one connection does not keep the others waiting.
 pub const BATCH: usize = 256;
@@ -43,7 +43,7 @@ impl<R: AsyncRead + Unpin, A: Admission> Reader<R, A> {
             stream,
             codec: FrameCodec::new(admission, limits),
             buffer: ReadBuffer::new(),
-            heard: Arc::new(Heard::new(Instant::now())),
+            heard: Arc::new(Heard::new(runtime::now())),
         }
     }
 
@@ -132,7 +132,7 @@ impl<R: AsyncRead + Unpin, A: Admission> Reader<R, A> {
             }
         };
         match read {
-            Poll::Ready(Ok(1..)) => self.heard.stamp(Instant::now()),
+            Poll::Ready(Ok(1..)) => self.heard.stamp(runtime::now()),
             Poll::Ready(_) => {}
             Poll::Pending => self.buffer.rest(),
         }

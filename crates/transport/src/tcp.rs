@@ -7,6 +7,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use roundtrip_protocol::{Error, ErrorCode, Frame, Limits, VERSION};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -54,8 +55,8 @@ impl Connect for TcpConnect {
 /// A frame type that it does not know is skipped and answered with [`ErrorCode::UnknownFrame`]; the client does not see
 /// it.
 #[derive(Debug)]
-pub struct TcpConnection {
-    reader: Reader<TcpStream, AdmitAll>,
+pub struct TcpConnection<S = TcpStream> {
+    reader: Reader<S, AdmitAll>,
     queue: WriteQueue,
     /// Whether the queue holds answers that no send may come along to write.
     answering: bool,
@@ -69,8 +70,15 @@ impl TcpConnection {
     /// The system's: the stream is already broken.
     pub fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
+        Ok(Self::over(stream))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TcpConnection<S> {
+    /// A connection over any stream of bytes: as over TCP.
+    pub fn over(stream: S) -> Self {
         let reader = Reader::new(stream, AdmitAll, Limits::HANDSHAKE);
-        Ok(Self { reader, queue: WriteQueue::new(), answering: false })
+        Self { reader, queue: WriteQueue::new(), answering: false }
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -78,7 +86,7 @@ impl TcpConnection {
     }
 }
 
-impl Connection for TcpConnection {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection for TcpConnection<S> {
     fn poll_send(&mut self, context: &mut Context<'_>, frames: &mut VecDeque<Frame>) -> Poll<Result<(), Broken>> {
         loop {
             while self.queue.len() < ENCODED_AT_ONCE

@@ -107,15 +107,16 @@ impl Channels {
         self.map.remove_if(name, |_, entry| !entry.is_declared && Arc::strong_count(entry) == 1 && entry.is_idle());
     }
 
+    /// By name.
     pub(crate) fn all(&self) -> Vec<Arc<ChannelEntry>> {
-        self.map.iter().map(|entry| Arc::clone(&entry)).collect()
+        let mut all: Vec<_> = self.map.iter().map(|entry| Arc::clone(&entry)).collect();
+        all.sort_unstable_by(|a, b| a.name().cmp(b.name()));
+        all
     }
 
     /// All channels with their figures, by name.
     pub(crate) fn figures(&self) -> Vec<ChannelFigures> {
-        let mut figures: Vec<_> = self.all().iter().map(|channel| channel.wire_figures()).collect();
-        figures.sort_unstable_by(|a, b| a.channel.cmp(&b.channel));
-        figures
+        self.all().iter().map(|channel| channel.wire_figures()).collect()
     }
 
     /// Lets go of everything: the broker is gone.

@@ -64,6 +64,11 @@ impl Mailboxes {
         Ok(handle(&entry))
     }
 
+    #[cfg(feature = "simulation")]
+    pub(crate) fn count(&self) -> usize {
+        self.map.len()
+    }
+
     /// Its unnamed requester is gone: the next one at this address gets a mailbox of its own.
     pub(crate) fn remove(&self, mailbox: &MailboxHandle) {
         self.map.remove_if(mailbox.address(), |_, entry| entry.serial == mailbox.serial());

@@ -1,7 +1,7 @@
 //! The numbers of a connection that stand for tickets and mailboxes. They lie beside the outbox because they are
 //! closed when a frame that says so is put into it, by whoever does that.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use roundtrip_protocol::{ChannelNumber, MailboxNumber, Refusal, RequestId, TicketNumber};
 
@@ -31,13 +31,13 @@ pub(crate) struct InUse;
 /// What numbers of a connection stand for.
 pub(crate) struct Open {
     tickets: HashMap<TicketNumber, Ticket>,
-    mailboxes: HashMap<MailboxNumber, MailboxHandle>,
+    mailboxes: BTreeMap<MailboxNumber, MailboxHandle>,
     most: usize,
 }
 
 impl Open {
     pub(crate) fn new(most: usize) -> Self {
-        Self { tickets: HashMap::new(), mailboxes: HashMap::new(), most }
+        Self { tickets: HashMap::new(), mailboxes: BTreeMap::new(), most }
     }
 
     pub(crate) fn has_room_for_ticket(&self) -> bool {
@@ -87,13 +87,13 @@ impl Open {
     }
 
     /// Empties it. What comes back is dropped when no lock is held.
-    pub(crate) fn clear(&mut self) -> (HashMap<TicketNumber, Ticket>, HashMap<MailboxNumber, MailboxHandle>) {
+    pub(crate) fn clear(&mut self) -> (HashMap<TicketNumber, Ticket>, BTreeMap<MailboxNumber, MailboxHandle>) {
         (std::mem::take(&mut self.tickets), std::mem::take(&mut self.mailboxes))
     }
 
     /// About how many bytes it has allocated.
     pub(crate) fn allocated(&self) -> usize {
         self.tickets.capacity() * size_of::<(TicketNumber, Ticket)>()
-            + self.mailboxes.capacity() * size_of::<(MailboxNumber, MailboxHandle)>()
+            + self.mailboxes.len() * size_of::<(MailboxNumber, MailboxHandle)>()
     }
 }

@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep};
+use roundtrip_transport::runtime::{self, Sleep};
+use tokio::time::Instant;
 
 /// How long a connection has to say who it is.
 const GREETING: Duration = Duration::from_secs(10);
@@ -42,10 +43,10 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(heartbeat: Duration) -> Self {
-        let now = Instant::now();
+        let now = runtime::now();
         Self {
             heartbeat,
-            next: Box::pin(tokio::time::sleep_until(now + GREETING)),
+            next: Box::pin(runtime::sleep_until(now + GREETING)),
             accepted: now,
             is_greeted: false,
             wrote: now,
@@ -56,18 +57,18 @@ impl Watch {
 
     pub(super) fn greeted(&mut self) {
         self.is_greeted = true;
-        let next = Instant::now() + self.interval();
+        let next = runtime::now() + self.interval();
         self.next.as_mut().reset(next);
     }
 
     /// Writing was tried: whether the other end took something, and whether something still waits.
     pub(super) fn wrote(&mut self, took: bool, waits: bool) {
         if took {
-            self.wrote = Instant::now();
+            self.wrote = runtime::now();
             self.waits_since = None;
         }
         if waits {
-            self.waits_since.get_or_insert_with(Instant::now);
+            self.waits_since.get_or_insert_with(runtime::now);
         }
     }
 
@@ -77,7 +78,7 @@ impl Watch {
 
     /// What silence there is, `heard` being when bytes last came. Sets the time of the next look.
     pub(super) fn look(&mut self, heard: Instant, is_unread: bool) -> Option<Silence> {
-        let now = Instant::now();
+        let now = runtime::now();
         let next = now + self.interval();
         self.next.as_mut().reset(next);
         if !self.is_greeted && now.duration_since(self.accepted) >= GREETING {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use roundtrip_protocol::{Frame, Header};
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::Instant;
 
 use super::*;
 use crate::codec::AdmitAll;

@@ -1,0 +1,105 @@
+//! What a simulator needs to run a service's handlers itself: the desk of [`Service`](crate::Service), without its tasks.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use roundtrip_protocol::{ChannelName, Hold, Refusal, ServiceNumber};
+
+use crate::context::Context;
+use crate::failure::RawFailure;
+use crate::handler::{Request, Settled};
+use crate::link::Link;
+use crate::state::{DeliveryKey, ServiceEvent};
+use crate::stop::StopSignal;
+use crate::{Client, Message};
+
+/// A subscription whose deliveries are handed out one by one.
+pub struct Desk {
+    link: Link,
+    number: ServiceNumber,
+    stops: BTreeMap<DeliveryKey, Arc<StopSignal>>,
+}
+
+/// A delivery, to be worked on and then given to [`Desk::settle`] or [`Desk::drop_job`].
+pub struct Job {
+    /// What is asked for.
+    pub request: Request,
+    /// What a handler knows of it.
+    pub context: Context,
+    key: DeliveryKey,
+}
+
+impl Desk {
+    /// Subscribes a service of the client.
+    #[must_use]
+    pub fn open(client: &Client, channel: &ChannelName, credit: u32) -> Self {
+        let link = client.link().clone();
+        let number = link.with(|state, _| state.open_service(channel, credit, Hold::Connection, None));
+        Self { link, number, stops: BTreeMap::new() }
+    }
+
+    /// The next delivery. Those that are to be stopped are told so meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// There will be none any more: the subscription was ended or refused, or the client is closed.
+    pub async fn next(&mut self) -> Result<Job, Option<Refusal>> {
+        loop {
+            match self.link.wait(|state, waker| state.poll_service(self.number, waker)).await {
+                ServiceEvent::Delivery(handed) => {
+                    let stop = Arc::new(StopSignal::default());
+                    let context = Context::new(Arc::clone(self.link.shared()), &handed, Arc::clone(&stop));
+                    self.stops.insert(handed.key, stop);
+                    return Ok(Job { request: handed.request, context, key: handed.key });
+                }
+                ServiceEvent::Stopped { delivery, reason } => {
+                    if let Some(stop) = self.stops.get(&delivery) {
+                        stop.stop(reason);
+                    }
+                }
+                ServiceEvent::Ended(ended) => return Err(ended.err()),
+                ServiceEvent::Closed => return Err(None),
+            }
+        }
+    }
+
+    /// What a handler returned.
+    pub fn settle(&mut self, job: &Job, result: Result<Message, RawFailure>) {
+        self.stops.remove(&job.key);
+        let settled = Settled::of_raw(result);
+        self.link.with(|state, _| {
+            state.settle(job.key, settled.settlement, settled.payload);
+            state.release_delivery(job.key);
+        });
+    }
+
+    /// The handler was dropped before it returned.
+    pub fn drop_job(&mut self, job: &Job) {
+        self.stops.remove(&job.key);
+        self.link.with(|state, _| state.release_delivery(job.key));
+    }
+
+    /// Takes nothing new, and ends when everything held is settled.
+    pub fn drain(&self) {
+        self.link.with(|state, _| state.drain_service(self.number));
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.link.with(|state, _| state.end_service(self.number));
+    }
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Desk({})", self.number)
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.context, out)
+    }
+}
