@@ -1,10 +1,12 @@
 //! The state machine by sequences of frames: no socket, no task, and a clock that the tests turn.
 
 mod acknowledging;
+mod adding;
 mod connecting;
 mod delivering;
 mod reading;
 mod reconnecting;
+mod stopping;
 mod submitting;
 
 use std::collections::VecDeque;
@@ -231,6 +233,7 @@ fn call_of(header: &Header) -> Call {
         Header::Settle(settle) => settle.call,
         Header::TakeBack(take_back) => take_back.call,
         Header::Renew(renew) => renew.call,
+        Header::AddPart(part) => part.call,
         Header::Acknowledge(acknowledge) => acknowledge.call,
         Header::ListChannels(list) => list.call,
         other => panic!("{} is no question", other.name()),
