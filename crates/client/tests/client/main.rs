@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test fails like the test")]
 
+mod adding;
 mod connecting;
 mod dropping;
 mod pulling;
@@ -11,3 +12,4 @@ mod reading;
 mod requesting;
 mod script;
 mod serving;
+mod stopping;

@@ -76,6 +76,8 @@ async fn poison_is_rejected_and_what_cannot_be_done_here_is_released() {
     assert_eq!(settlement, Settlement::Reject(Problem::new("rejected", "")));
     let (settlement, _) = settlement_of(|_| Err(Failure::release())).await;
     assert_eq!(settlement, Settlement::Release);
+    let (settlement, _) = settlement_of(|_| Err(Failure::throttle(Duration::from_secs(2)))).await;
+    assert_eq!(settlement, Settlement::Throttle { retry_after_ms: 2000 });
 }
 
 #[tokio::test]
