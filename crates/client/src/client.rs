@@ -5,12 +5,15 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roundtrip_protocol::{ChannelFigures, InstanceId, RequesterName};
+use roundtrip_protocol::{ChannelFigures, InstanceId, RequesterName, Ticket as TicketId};
 use roundtrip_transport::{Connect, runtime};
 
+use crate::cancel::{self, CancelError, Cancellation};
 use crate::channels::{self, ListChannelsError};
 use crate::connect::ConnectBuilder;
 use crate::context::Context;
+use crate::dead_letter::DeadLetters;
+use crate::drain::{self, DrainError};
 use crate::driver;
 use crate::events::Events;
 use crate::failure::{Failure, RawFailure};
@@ -23,6 +26,8 @@ use crate::pull::Puller;
 use crate::requester::Requester;
 use crate::service::Service;
 use crate::state::{ClientState, FirstConnect, Settings};
+use crate::status::TicketState;
+use crate::wait::WaitError;
 
 const SUBMIT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -125,6 +130,45 @@ impl Client {
     #[must_use]
     pub fn pull(&self, channel: impl AsRef<str>) -> Puller {
         Puller::new(self.link.clone(), channel.as_ref())
+    }
+
+    /// Ends a request by its ticket, from anywhere: its outcome is `cancelled`, unless it had one before. A service at
+    /// work on it is told.
+    ///
+    /// While disconnected it waits. Once it was asked it is done, even if the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The broker does not know the ticket, or the client was closed first.
+    pub async fn cancel(&self, ticket: &TicketId) -> Result<Cancellation, CancelError> {
+        cancel::cancel(&self.link, ticket).await
+    }
+
+    /// Where a request is, by its ticket. To wait for its outcome: [`Requester::attach_raw`].
+    ///
+    /// # Errors
+    ///
+    /// The broker does not know the ticket, or the client was closed first. While disconnected it waits.
+    pub async fn status(&self, ticket: &TicketId) -> Result<TicketState, WaitError> {
+        self.anonymous().status(ticket).await
+    }
+
+    /// The dead letters of a request channel.
+    ///
+    /// A text that is no name makes everything that is done with them fail with [`NameError`](crate::NameError).
+    #[must_use]
+    pub fn dead_letters(&self, channel: impl AsRef<str>) -> DeadLetters {
+        DeadLetters::new(self.link.clone(), channel.as_ref())
+    }
+
+    /// Asks the broker to stop, as after a first SIGTERM: it refuses submissions from then on, and ends when what is
+    /// under way has ended or its `drain_timeout` has passed.
+    ///
+    /// # Errors
+    ///
+    /// The broker takes no such request, or the client was closed first. While disconnected it waits.
+    pub async fn request_drain(&self) -> Result<(), DrainError> {
+        drain::request(&self.link).await
     }
 
     /// The broker's channels and their figures, sorted by name.

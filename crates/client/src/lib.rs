@@ -6,10 +6,15 @@
 //!
 //! This crate never stores anything: what shall survive the process is a [`TicketId`] that you keep.
 
+mod acknowledge;
+mod call;
+mod cancel;
 mod channels;
 mod client;
 mod connect;
 mod context;
+mod dead_letter;
+mod drain;
 mod driver;
 mod events;
 mod failure;
@@ -20,6 +25,9 @@ mod message;
 mod operation;
 mod outcome;
 mod part;
+mod parts;
+mod problem;
+mod progress;
 mod pull;
 mod replies;
 mod requester;
@@ -28,33 +36,44 @@ mod service;
 #[doc(hidden)]
 pub mod simulation;
 mod state;
+mod status;
 mod stop;
 mod submit;
 mod test_delivery;
 mod ticket;
+mod wait;
 
+pub use acknowledge::AcknowledgeError;
+pub use cancel::{CancelError, Cancellation};
 pub use channels::ListChannelsError;
 pub use client::{Client, ClientBuilder};
 pub use connect::{ConnectBuilder, ConnectError};
 pub use context::Context;
+pub use dead_letter::{DeadLetter, DeadLetterError, DeadLetterPage, DeadLetters};
+pub use drain::DrainError;
 pub use events::{ConnectionEvent, Events};
 pub use failure::{Failure, RawFailure};
 pub use handler::Request;
 pub use message::Message;
 pub use operation::Operation;
-pub use outcome::{Outcome, OutcomeError, WaitError};
+pub use outcome::{Outcome, OutcomeError};
 pub use part::PartError;
+pub use parts::{InvalidPart, Part, PartEvent, Parts};
+pub use problem::{ProblemDetails, ProblemExtensions};
+pub use progress::ProgressUpdates;
 pub use pull::{PullError, Pulled, Puller, SettleError};
 pub use replies::{OpenReplies, Replies, RepliesError, Reply};
 pub use requester::Requester;
 pub use service::{Service, ServiceError, ServiceHandle};
+pub use status::TicketState;
 pub use submit::{Call, CallError, Submit, SubmitError, SubmitRaw};
 pub use test_delivery::TestDelivery;
-pub use ticket::{AcknowledgeError, ProgressUpdates, RawTicket, Ticket, TicketState};
+pub use ticket::{RawTicket, Ticket};
+pub use wait::WaitError;
 
 pub use roundtrip_protocol::{
-    ChannelFigures, ChannelName, DeadReason, Ending, Frame, Headers, Limits, NameError, OpenMode, OutcomeKind, Problem,
-    Progress, Refusal, RefusalCode, RequestId, RequestState, RequesterName, StopReason, Ticket as TicketId,
-    TicketError,
+    ChannelFigures, ChannelName, DeadLetterEntry, DeadReason, Ending, Frame, Headers, Limits, NameError, OpenMode,
+    OutcomeKind, Problem, Progress, Refusal, RefusalCode, RequestId, RequestState, RequesterName, StopReason,
+    Ticket as TicketId, TicketError,
 };
 pub use roundtrip_transport::{Broken, Connect, Connecting, Connection};

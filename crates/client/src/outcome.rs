@@ -1,12 +1,14 @@
-//! How a request ended, raw and typed, and why a wait for it can end without an outcome.
+//! How a request ended, raw and typed.
 
 use std::fmt;
 
 use bytes::Bytes;
-use roundtrip_protocol::{DeadReason, Ending, NameError, OutcomeKind, Problem, Refusal};
+use roundtrip_protocol::{DeadReason, Ending, OutcomeKind, Problem};
+use serde::Serialize;
 
 use crate::operation::Operation;
-use crate::state::TicketFailure;
+use crate::problem::ProblemDetails;
+use crate::wait::WaitError;
 
 /// The one final state of a request, with its payload as bytes.
 ///
@@ -33,6 +35,12 @@ impl Outcome {
         self.ending.kind()
     }
 
+    /// What went wrong, in the form of RFC 9457; none for a reply.
+    #[must_use]
+    pub fn problem(&self) -> Option<ProblemDetails> {
+        ProblemDetails::of(self)
+    }
+
     /// The outcome in the types of `Op`. Its payload is read as JSON, whatever its media type says.
     ///
     /// # Errors
@@ -48,8 +56,8 @@ impl Outcome {
             },
             Ending::Failed { problem, content_type: None } => Err(OutcomeError::Problem(problem)),
             Ending::Dead { reason, last } => Err(OutcomeError::Dead { reason, attempts: self.attempts, last }),
-            Ending::Expired => Err(OutcomeError::Expired { attempts: self.attempts }),
-            Ending::Cancelled => Err(OutcomeError::Cancelled { attempts: self.attempts }),
+            Ending::Expired => Err(OutcomeError::Expired),
+            Ending::Cancelled => Err(OutcomeError::Cancelled),
         }
     }
 }
@@ -83,17 +91,11 @@ pub enum OutcomeError<E> {
         last: Option<Problem>,
     },
     /// Its deadline passed first.
-    #[error("the request expired after {attempts} attempts: give it a longer deadline, or see why it took so long")]
-    Expired {
-        /// How many attempts were counted.
-        attempts: u32,
-    },
+    #[error("the request expired: its deadline passed before it had a reply")]
+    Expired,
     /// Somebody cancelled it.
-    #[error("the request was cancelled after {attempts} attempts")]
-    Cancelled {
-        /// How many attempts were counted.
-        attempts: u32,
-    },
+    #[error("the request was cancelled")]
+    Cancelled,
     /// The reply is not what the operation promises. It was not acknowledged: `ticket.outcome()` or `replies()` give
     /// its bytes.
     #[error("the reply does not decode as the operation's reply, at line {line}, column {column} of its JSON")]
@@ -108,37 +110,17 @@ pub enum OutcomeError<E> {
     Wait(#[from] WaitError),
 }
 
-/// Why a wait for an outcome ended without one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum WaitError {
-    /// The broker does not know the ticket: never accepted, acknowledged, past its retention, or held by a broker that
-    /// was started anew.
-    #[error("the broker does not know this ticket: never accepted, acknowledged before, or past its retention")]
-    UnknownTicket,
-    /// The broker does not let this requester follow the ticket, or has no room for it.
-    #[error("the broker refuses to follow the ticket: {0}")]
-    Refused(Refusal),
-    /// The client was closed first. The request goes on: attach to the ticket later.
-    #[error("the client was closed before the outcome came: the request goes on, attach to its ticket later")]
-    ClientClosed,
-    /// A name in the question is no name.
-    #[error(transparent)]
-    Name(#[from] NameError),
-}
-
-impl WaitError {
-    pub(crate) fn of(failure: TicketFailure) -> Self {
-        match failure {
-            TicketFailure::Refused(refusal) if refusal.code == roundtrip_protocol::RefusalCode::UnknownTicket => {
-                Self::UnknownTicket
-            }
-            TicketFailure::Refused(refusal) => Self::Refused(refusal),
-            // The others end a submission, and a ticket exists only behind one that was accepted.
-            TicketFailure::Unconfirmed
-            | TicketFailure::TooLarge { .. }
-            | TicketFailure::TooManyOpen { .. }
-            | TicketFailure::Closed => Self::ClientClosed,
-        }
+impl<E: Serialize> OutcomeError<E> {
+    /// What went wrong, in the form of RFC 9457; none if the request ended with a reply or its end is not known.
+    #[must_use]
+    pub fn problem(&self) -> Option<ProblemDetails> {
+        Some(match self {
+            Self::Failed(error) => ProblemDetails::typed(error),
+            Self::Problem(problem) => ProblemDetails::failed(problem),
+            Self::Dead { reason, attempts, last } => ProblemDetails::dead(*reason, last.as_ref()).attempts(*attempts),
+            Self::Expired => ProblemDetails::expired(),
+            Self::Cancelled => ProblemDetails::cancelled(),
+            Self::InvalidReply { .. } | Self::Wait(_) => return None,
+        })
     }
 }

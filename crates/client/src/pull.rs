@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use roundtrip_transport::runtime;
 
-use crate::channels;
+use crate::call;
 use crate::failure::{RawFailure, whole_millis};
 use crate::handler::Request;
 use crate::link::Link;
@@ -177,7 +177,7 @@ impl Pulled {
     /// The lease was lost, the request was cancelled or has expired, or the client was closed.
     pub async fn renew(&self) -> Result<(), SettleError> {
         let call = self.link.with(|state, _| state.renew(self.key)).map_err(SettleError::of)?;
-        match channels::answer(&self.link, call).await {
+        match call::answer(&self.link, call).await {
             Some(CallAnswer::Answered(Answer::Renewed)) => Ok(()),
             Some(CallAnswer::Answered(Answer::Cancelled)) => Err(SettleError::Cancelled),
             Some(CallAnswer::Answered(Answer::Expired)) => Err(SettleError::Expired),

@@ -9,10 +9,10 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use roundtrip_protocol::{ChannelName, NameError, OpenMode, Refusal, Ticket as TicketId};
 
+use crate::acknowledge::{AcknowledgeError, acknowledge};
 use crate::outcome::Outcome;
 use crate::requester::Introduced;
 use crate::state::{MailboxFailure, MailboxItem, MailboxKey};
-use crate::ticket::{self, AcknowledgeError};
 
 const WINDOW: u32 = 64;
 
@@ -166,7 +166,7 @@ impl Reply {
     ///
     /// [`AcknowledgeError`] says what the broker answered instead.
     pub async fn acknowledge(&self) -> Result<(), AcknowledgeError> {
-        ticket::acknowledge(&self.requester, &self.ticket).await
+        acknowledge(&self.requester, &self.ticket).await
     }
 }
 

@@ -9,11 +9,12 @@ use crate::id::new_uuid;
 use crate::link::Link;
 use crate::message::Message;
 use crate::operation::Operation;
-use crate::outcome::WaitError;
 use crate::replies::OpenReplies;
 use crate::state::RequesterKey;
+use crate::status::{self, TicketState};
 use crate::submit::{Call, Submit, SubmitRaw};
 use crate::ticket::{RawTicket, Ticket};
+use crate::wait::WaitError;
 
 /// Submits requests and gets their outcomes. Cheap to clone.
 ///
@@ -27,6 +28,7 @@ pub struct Requester {
 pub(crate) struct Introduced {
     pub(crate) link: Link,
     pub(crate) key: RequesterKey,
+    pub(crate) unnamed: bool,
     name: RequesterName,
 }
 
@@ -40,7 +42,7 @@ impl Requester {
     pub(crate) fn new(link: Link, name: Result<RequesterName, NameError>, unnamed: bool) -> Self {
         let introduced = name.map(|name| {
             let key = link.with(|state, _| state.introduce(&name, unnamed));
-            Arc::new(Introduced { link, key, name })
+            Arc::new(Introduced { link, key, unnamed, name })
         });
         Self { introduced }
     }
@@ -98,6 +100,11 @@ impl Requester {
             Ok(requester) => RawTicket::attach(Arc::clone(requester), id),
             Err(error) => RawTicket::failed(id, WaitError::Name(error.clone())),
         }
+    }
+
+    /// Where a request is.
+    pub(crate) async fn status(&self, ticket: &TicketId) -> Result<TicketState, WaitError> {
+        status::ask(self.introduced.as_ref().map_err(Clone::clone)?, ticket).await
     }
 
     /// Reads the requester's mailbox on a reply channel. Await what it returns.

@@ -6,14 +6,24 @@
 //!
 //! Every number on the wire is the index of an entry here, so an answer finds its question without a search.
 
+mod attachment;
 mod call;
+mod closing;
 mod connection;
+mod deadline;
 mod delivery;
+mod first_connection;
+mod heartbeat;
 mod mailbox;
 mod names;
+mod parts;
+mod place;
+mod question;
 mod restore;
+mod retry;
 mod service;
 mod slab;
+mod submission;
 mod ticket;
 mod timers;
 mod wakers;
@@ -36,19 +46,23 @@ use self::connection::Line;
 use self::delivery::{DeliveryEntry, PartEntry};
 use self::mailbox::MailboxEntry;
 use self::names::Names;
+use self::place::Places;
 use self::restore::Restore;
 use self::service::ServiceEntry;
 use self::slab::Slab;
-use self::ticket::{Barrier, TicketEntry};
+use self::ticket::TicketEntry;
 use self::timers::Timers;
 use self::watch::Watcher;
 
-pub(crate) use self::call::CallAnswer;
-pub(crate) use self::connection::{ConnectFailure, FirstConnect, Step};
+pub(crate) use self::connection::Step;
 pub(crate) use self::delivery::{DeliveryKey, Handed, PartFailure, PartKey, SettleFailure};
+pub(crate) use self::first_connection::{ConnectFailure, FirstConnect};
 pub(crate) use self::mailbox::{MailboxFailure, MailboxItem};
+pub(crate) use self::parts::{NewParts, PartPlace};
+pub(crate) use self::question::CallAnswer;
 pub(crate) use self::service::ServiceEvent;
-pub(crate) use self::ticket::{NewSubmission, TicketFailure};
+pub(crate) use self::submission::{NewSubmission, Terms};
+pub(crate) use self::ticket::TicketFailure;
 
 pub(crate) type CallKey = Call;
 pub(crate) type MailboxKey = MailboxNumber;
@@ -72,7 +86,7 @@ pub(crate) struct ClientState {
     restore: Restore,
     names: Names,
     tickets: Slab<TicketEntry>,
-    barrier: Barrier,
+    places: Places,
     /// Submissions whose id somebody may know already: what is acknowledged under it waits for their answer.
     repeated: HashMap<RequestId, u32>,
     /// Tickets that got their outcome over a former connection, which the broker does not know to be alive here.
@@ -106,7 +120,7 @@ impl ClientState {
             restore: Restore::default(),
             names: Names::default(),
             tickets: Slab::default(),
-            barrier: Barrier::default(),
+            places: Places::default(),
             repeated: HashMap::new(),
             ended_before: HashMap::new(),
             calls: Slab::default(),
@@ -137,14 +151,20 @@ impl ClientState {
             Header::Ping(ping) => self.push(Pong { nonce: ping.nonce }),
             Header::Pong(pong) => self.handle_pong(pong.nonce),
             Header::Close(_) => self.handle_close(),
-            Header::Drain(drain) => self.tell_draining(Duration::from_millis(drain.remaining_ms)),
-            Header::Bound(bound) => self.names.handle_bound(&bound),
-            Header::Accepted(accepted) => self.handle_accepted(accepted.ticket, accepted.services),
+            Header::Drain(drain) => self.handle_drain(Duration::from_millis(drain.remaining_ms)),
+            Header::DrainAnswered(said) => self.answer_call(said.call, CallAnswer::Draining(said.refusal)),
+            Header::Bound(bound) => self.handle_bound(bound),
+            Header::Accepted(accepted) => {
+                self.handle_accepted(accepted.ticket, accepted.services, accepted.duplicate);
+            }
             Header::Refused(refused) => self.handle_refused(refused.ticket, refused.refusal),
             Header::State(state) => self.handle_state(state),
             Header::Outcome(outcome) => self.handle_outcome(outcome, payload),
             Header::ProgressUpdate(update) => self.handle_progress(update.ticket, update.progress),
-            Header::Acknowledged(done) => self.handle_acknowledged(done.call, done.result),
+            Header::PartsFrom(from) => self.handle_parts_from(from),
+            Header::Part(part) => self.handle_part(part, payload),
+            Header::Cancelled(said) => self.answer_call(said.call, CallAnswer::Cancelled(said.result)),
+            Header::Acknowledged(done) => self.answer_call(done.call, CallAnswer::Acknowledged(done.result)),
             Header::Subscribed(subscribed) => self.handle_subscribed(subscribed.service),
             Header::Unsubscribed(ended) => self.handle_unsubscribed(now, ended.service, ended.refusal),
             Header::Delivery(delivery) => self.handle_delivery(now, delivery, payload),
@@ -156,6 +176,10 @@ impl ClientState {
             Header::Reply(reply) => self.handle_reply(reply, payload),
             Header::CaughtUp(caught_up) => self.handle_caught_up(caught_up.mailbox),
             Header::Channels(channels) => self.handle_channels(channels),
+            Header::DeadLetters(letters) => self.handle_dead_letters(letters),
+            Header::DeadLetter(letter) => self.handle_dead_letter(letter, payload),
+            Header::Redriven(redriven) => self.handle_redriven(redriven),
+            Header::Purged(purged) => self.handle_purged(purged),
             // What only a client sends, or a later version: the broker's mistake, and no reason to drop the work.
             unexpected => tracing::warn!(frame = unexpected.name(), "the broker sent a frame that clients do not take"),
         }

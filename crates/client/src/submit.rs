@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use roundtrip_protocol::{ChannelName, Headers, NameError, Refusal, RefusalCode, Ticket as TicketId};
+use roundtrip_protocol::{
+    ChannelName, DEFAULT_PRIORITY, Headers, NameError, Refusal, RefusalCode, ReplyTo, Ticket as TicketId,
+};
 
 use crate::message::{JSON, Message};
 use crate::operation::Operation;
 use crate::outcome::OutcomeError;
 use crate::requester::{Introduced, new_ticket};
-use crate::state::{NewSubmission, TicketFailure};
+use crate::state::{NewSubmission, Terms, TicketFailure};
 use crate::ticket::{RawTicket, Ticket};
 
 /// A request in bytes that is about to be submitted. Await it for its [`RawTicket`].
@@ -27,7 +29,8 @@ pub struct SubmitRaw {
     channel: Result<ChannelName, NameError>,
     operation: String,
     message: Result<Message, SubmitError>,
-    reply_channel: Option<Result<ChannelName, NameError>>,
+    terms: Terms,
+    reply_channel: Result<(), NameError>,
     under: Option<TicketId>,
     timeout: Option<Duration>,
 }
@@ -44,7 +47,14 @@ impl SubmitRaw {
             channel: ChannelName::new(channel),
             operation,
             message: Ok(message),
-            reply_channel: None,
+            terms: Terms {
+                reply: ReplyTo::Own,
+                priority: DEFAULT_PRIORITY,
+                deadline: None,
+                delay: Duration::ZERO,
+                key: None,
+            },
+            reply_channel: Ok(()),
             under: None,
             timeout: None,
         }
@@ -52,7 +62,44 @@ impl SubmitRaw {
 
     /// Sends the reply to another reply channel than the request channel's own.
     pub fn reply_channel(mut self, name: impl AsRef<str>) -> Self {
-        self.reply_channel = Some(ChannelName::new(name));
+        self.reply_channel = ChannelName::new(name).map(|name| self.terms.reply = ReplyTo::On(name));
+        self
+    }
+
+    /// How urgent it is: 0 to 9, and 9 goes first. 4 unless set. Above 9 it is refused as `invalid`.
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.terms.priority = priority;
+        self
+    }
+
+    /// How long after its acceptance the request expires, in whole milliseconds, begun ones included. The channel's
+    /// `default_deadline` unless set, counted from the end of the delay. Zero is refused as `invalid`.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.terms.deadline = Some(deadline);
+        self
+    }
+
+    /// How long after its acceptance the request begins to wait for a service: at once unless set. One that is not
+    /// shorter than the deadline is refused as `invalid`.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.terms.delay = delay;
+        self
+    }
+
+    /// The same key is the same request: submitted again under it, by anybody who shares the key's scope, it gives the
+    /// [first one's ticket](RawTicket::is_duplicate). 1 to 256 bytes. With another operation, content type or payload
+    /// it is refused as `key_conflict`.
+    ///
+    /// A key belongs to the channel and the requester's name, for an unnamed requester to the channel alone.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.terms.key = Some(key.into());
+        self
+    }
+
+    /// Wants no reply in a mailbox: the outcome stays under its ticket until the channel's retention passes, and can be
+    /// awaited there. Instead of a [reply channel](SubmitRaw::reply_channel).
+    pub fn one_way(mut self) -> Self {
+        self.terms.reply = ReplyTo::Nowhere;
         self
     }
 
@@ -73,7 +120,7 @@ impl SubmitRaw {
     fn start(self) -> Result<RawTicket, SubmitError> {
         let requester = self.requester?;
         let (label, payload) = self.message?.into_parts();
-        let reply_channel = self.reply_channel.transpose()?;
+        self.reply_channel?;
         let channel = self.channel?;
         let fresh = self.under.is_none();
         let ticket = self.under.unwrap_or_else(|| new_ticket(channel.clone()));
@@ -84,7 +131,7 @@ impl SubmitRaw {
             requester: requester.key,
             ticket,
             fresh,
-            reply_channel,
+            terms: self.terms,
             operation: self.operation,
             label,
             payload,
@@ -94,9 +141,7 @@ impl SubmitRaw {
     }
 
     async fn accepted(self) -> Result<RawTicket, SubmitError> {
-        let ticket = self.start()?;
-        ticket.accepted().await?;
-        Ok(ticket)
+        self.start()?.accepted().await
     }
 }
 
@@ -148,6 +193,36 @@ impl<Op: Operation> Submit<Op> {
         self
     }
 
+    /// As [`SubmitRaw::priority`].
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.raw = self.raw.priority(priority);
+        self
+    }
+
+    /// As [`SubmitRaw::deadline`].
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.raw = self.raw.deadline(deadline);
+        self
+    }
+
+    /// As [`SubmitRaw::delay`].
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.raw = self.raw.delay(delay);
+        self
+    }
+
+    /// As [`SubmitRaw::idempotency_key`].
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.raw = self.raw.idempotency_key(key);
+        self
+    }
+
+    /// As [`SubmitRaw::one_way`].
+    pub fn one_way(mut self) -> Self {
+        self.raw = self.raw.one_way();
+        self
+    }
+
     /// As [`SubmitRaw::under`].
     pub fn under(mut self, ticket: TicketId) -> Self {
         self.raw = self.raw.under(ticket);
@@ -186,6 +261,36 @@ impl<Op: Operation> Call<Op> {
     /// As [`Submit::header`].
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.submit = self.submit.header(name, value);
+        self
+    }
+
+    /// As [`SubmitRaw::priority`].
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.submit = self.submit.priority(priority);
+        self
+    }
+
+    /// As [`SubmitRaw::deadline`].
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.submit = self.submit.deadline(deadline);
+        self
+    }
+
+    /// As [`SubmitRaw::delay`].
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.submit = self.submit.delay(delay);
+        self
+    }
+
+    /// As [`SubmitRaw::idempotency_key`].
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.submit = self.submit.idempotency_key(key);
+        self
+    }
+
+    /// As [`SubmitRaw::one_way`].
+    pub fn one_way(mut self) -> Self {
+        self.submit = self.submit.one_way();
         self
     }
 

@@ -1,29 +1,32 @@
 //! What a requester keeps of an accepted request, and what waiting for it means.
 
 use std::fmt;
-use std::future::{Future, IntoFuture, poll_fn};
+use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use futures_core::Stream;
-use roundtrip_protocol::{Acknowledgement, Progress, RequestState, Ticket as TicketId};
+use roundtrip_protocol::Ticket as TicketId;
 
-use crate::channels;
+use crate::acknowledge::{AcknowledgeError, acknowledge};
+use crate::cancel::{self, CancelError, Cancellation};
 use crate::operation::Operation;
-use crate::outcome::{Outcome, OutcomeError, WaitError};
+use crate::outcome::{Outcome, OutcomeError};
+use crate::parts::Parts;
+use crate::progress::ProgressUpdates;
 use crate::requester::Introduced;
-use crate::state::{CallAnswer, NewSubmission, TicketKey};
+use crate::state::{NewSubmission, PartPlace, TicketKey};
+use crate::status::{self, TicketState};
 use crate::submit::SubmitError;
+use crate::wait::WaitError;
 
 /// An accepted request of the operation `Op`.
 ///
 /// Awaiting it gives the reply, and acknowledges as it hands the outcome over: the broker forgets it. Who wants to
 /// handle the outcome first takes [`Ticket::outcome`] and then [`Ticket::acknowledge`].
 ///
-/// Dropping it does not end the request. The reply of an unnamed requester is acknowledged when it comes, that of a
-/// named one stays in its mailbox.
+/// Dropping it does not end the request, unless [`Ticket::cancel_on_drop`] was asked for. The reply of an unnamed
+/// requester is acknowledged when it comes, that of a named one stays in its mailbox.
 pub struct Ticket<Op> {
     raw: RawTicket,
     operation: PhantomData<fn() -> Op>,
@@ -39,6 +42,16 @@ impl<Op: Operation> Ticket<Op> {
     #[must_use]
     pub fn id(&self) -> &TicketId {
         self.raw.id()
+    }
+
+    /// Whether the submission's idempotency key was there before. Then this is the ticket of the request that came
+    /// first, and nothing new was accepted.
+    ///
+    /// If that one came under another requester's name, this ticket follows it and acknowledges nothing: neither when
+    /// it is awaited nor when it is dropped.
+    #[must_use]
+    pub fn is_duplicate(&self) -> bool {
+        self.raw.is_duplicate()
     }
 
     /// How many services the channel had when the request was accepted; none for a ticket that was attached to.
@@ -69,6 +82,55 @@ impl<Op: Operation> Ticket<Op> {
     #[must_use]
     pub fn progress(&self) -> ProgressUpdates {
         self.raw.progress()
+    }
+
+    /// The interim results that the service adds, from the first that is kept; ends with the outcome.
+    ///
+    /// ```
+    /// # use roundtrip_client::{Operation, OutcomeError, PartEvent, Ticket};
+    /// # async fn example<Op: Operation<Reply = String>>(ticket: Ticket<Op>) -> Result<(), OutcomeError<Op::Error>> {
+    /// let mut sections: Vec<String> = Vec::new();
+    /// let mut parts = ticket.parts();
+    /// while let Some(event) = parts.next().await {
+    ///     match event {
+    ///         PartEvent::Part(part) => sections.extend(part.json()),
+    ///         PartEvent::Restarted { .. } => sections.clear(), // another attempt: what came before is void
+    ///         _ => {}
+    ///     }
+    /// }
+    /// let summary = ticket.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn parts(&self) -> Parts {
+        self.raw.parts()
+    }
+
+    /// As [`Ticket::parts`], from behind a part that was handled before: by this process, or by another that stored
+    /// where it was.
+    #[must_use]
+    pub fn parts_after(&self, delivery: u32, number: u32) -> Parts {
+        self.raw.parts_after(delivery, number)
+    }
+
+    /// Ends the request: its outcome is `cancelled`, unless it had one before. A service at work on it is told.
+    ///
+    /// It goes on through a broken connection, and is done even if the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The broker does not know the ticket, or the client was closed.
+    pub async fn cancel(&self) -> Result<Cancellation, CancelError> {
+        self.raw.cancel().await
+    }
+
+    /// Cancels the request when the ticket is dropped before its outcome is there; while a future that awaits the
+    /// ticket is dropped, too. Not the request of another requester that the submission was a
+    /// [duplicate](Ticket::is_duplicate) of.
+    #[must_use]
+    pub fn cancel_on_drop(self) -> Self {
+        Self { raw: self.raw.cancel_on_drop(), ..self }
     }
 
     /// Asks the broker where the request is.
@@ -108,13 +170,16 @@ impl<Op> fmt::Debug for Ticket<Op> {
 /// An accepted request whose outcome is wanted in bytes. Awaiting and dropping it do what they do with a [`Ticket`].
 pub struct RawTicket {
     id: TicketId,
+    duplicate: bool,
+    /// Whether handled parts are acknowledged.
+    acknowledges_parts: bool,
     followed: Result<Arc<Followed>, WaitError>,
 }
 
 /// A ticket's place in the client's state; its last clone gives the place back.
-struct Followed {
-    requester: Arc<Introduced>,
-    key: TicketKey,
+pub(crate) struct Followed {
+    pub(crate) requester: Arc<Introduced>,
+    pub(crate) key: TicketKey,
 }
 
 impl Drop for Followed {
@@ -127,22 +192,30 @@ impl RawTicket {
     pub(crate) fn submit(requester: Arc<Introduced>, submission: NewSubmission) -> Self {
         let id = submission.ticket.clone();
         let key = requester.link.with(|state, now| state.submit(now, submission));
-        Self { id, followed: Ok(Arc::new(Followed { requester, key })) }
+        Self { id, duplicate: false, acknowledges_parts: true, followed: Ok(Arc::new(Followed { requester, key })) }
     }
 
     pub(crate) fn attach(requester: Arc<Introduced>, id: TicketId) -> Self {
         let key = requester.link.with(|state, _| state.attach(requester.key, &id));
-        Self { id, followed: Ok(Arc::new(Followed { requester, key })) }
+        // Nobody had the name of an unnamed requester before: the request is another's.
+        let acknowledges_parts = !requester.unnamed;
+        Self { id, duplicate: false, acknowledges_parts, followed: Ok(Arc::new(Followed { requester, key })) }
     }
 
     pub(crate) fn failed(id: TicketId, why: WaitError) -> Self {
-        Self { id, followed: Err(why) }
+        Self { id, duplicate: false, acknowledges_parts: false, followed: Err(why) }
     }
 
     /// As [`Ticket::id`].
     #[must_use]
     pub fn id(&self) -> &TicketId {
         &self.id
+    }
+
+    /// As [`Ticket::is_duplicate`].
+    #[must_use]
+    pub fn is_duplicate(&self) -> bool {
+        self.duplicate
     }
 
     /// As [`Ticket::services`].
@@ -181,6 +254,40 @@ impl RawTicket {
         ProgressUpdates { followed: self.followed.as_ref().ok().map(Arc::clone), seen: 0 }
     }
 
+    /// As [`Ticket::parts`].
+    #[must_use]
+    pub fn parts(&self) -> Parts {
+        self.parts_after(0, 0)
+    }
+
+    /// As [`Ticket::parts_after`].
+    #[must_use]
+    pub fn parts_after(&self, delivery: u32, number: u32) -> Parts {
+        match &self.followed {
+            Ok(followed) => Parts::of(followed, &self.id, PartPlace { delivery, number }, self.acknowledges_parts),
+            Err(why) => Parts::failed(why.clone()),
+        }
+    }
+
+    /// As [`Ticket::cancel`].
+    ///
+    /// # Errors
+    ///
+    /// The broker does not know the ticket, or the client was closed.
+    pub async fn cancel(&self) -> Result<Cancellation, CancelError> {
+        let followed = self.followed.as_ref().map_err(CancelError::before_asking)?;
+        cancel::cancel(&followed.requester.link, &self.id).await
+    }
+
+    /// As [`Ticket::cancel_on_drop`].
+    #[must_use]
+    pub fn cancel_on_drop(self) -> Self {
+        if let Ok(followed) = &self.followed {
+            followed.requester.link.with(|state, _| state.cancel_on_drop(followed.key));
+        }
+        self
+    }
+
     /// As [`Ticket::state`].
     ///
     /// # Errors
@@ -188,19 +295,22 @@ impl RawTicket {
     /// The broker does not know the ticket, or the client was closed.
     pub async fn state(&self) -> Result<TicketState, WaitError> {
         let followed = self.followed.as_ref().map_err(Clone::clone)?;
-        let link = &followed.requester.link;
-        // A second attachment: the broker answers each with the state of that moment.
-        let asked = Self::attach(Arc::clone(&followed.requester), self.id.clone());
-        let Ok(asking) = &asked.followed else { return Err(WaitError::ClientClosed) };
-        link.wait(|state, waker| state.poll_state(asking.key, waker)).await.map_err(WaitError::of)
+        status::ask(&followed.requester, &self.id).await
     }
 
-    /// Waits until the broker accepted the submission behind the ticket.
-    pub(crate) async fn accepted(&self) -> Result<(), SubmitError> {
-        let Ok(followed) = &self.followed else { return Err(SubmitError::ClientClosed { ticket: self.id.clone() }) };
+    /// Waits until the broker accepted the submission behind the ticket, which becomes the ticket of the first request
+    /// if it is a duplicate.
+    pub(crate) async fn accepted(mut self) -> Result<Self, SubmitError> {
+        let Ok(followed) = &self.followed else { return Err(SubmitError::ClientClosed { ticket: self.id }) };
         let link = &followed.requester.link;
         let accepted = link.wait(|state, waker| state.poll_accepted(followed.key, waker)).await;
-        accepted.map_err(|failure| SubmitError::of(failure, &self.id))
+        accepted.map_err(|failure| SubmitError::of(failure, &self.id))?;
+        if let Some(first) = link.with(|state, _| state.first_request(followed.key)) {
+            self.acknowledges_parts = first.is_own;
+            self.id.id = first.id;
+            self.duplicate = true;
+        }
+        Ok(self)
     }
 
     /// Waits for the outcome of a submission that may not have been answered yet.
@@ -243,79 +353,5 @@ impl IntoFuture for RawTicket {
 impl fmt::Debug for RawTicket {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "RawTicket({})", self.id)
-    }
-}
-
-/// Where a request is, as the broker saw it when it was asked.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct TicketState {
-    /// Where.
-    pub state: RequestState,
-    /// How many services its channel has.
-    pub services: u32,
-    /// The latest progress of the delivery in flight.
-    pub progress: Option<Progress>,
-}
-
-impl TicketState {
-    pub(crate) fn new(state: RequestState, services: u32, progress: Option<Progress>) -> Self {
-        Self { state, services, progress }
-    }
-}
-
-/// The progress of one request: a stream of the latest, that ends with the request's outcome.
-///
-/// It follows the ticket by itself, so the ticket may be awaited beside it. The ticket counts as dropped once both
-/// are.
-pub struct ProgressUpdates {
-    followed: Option<Arc<Followed>>,
-    seen: u64,
-}
-
-impl ProgressUpdates {
-    /// The latest progress that was not seen yet, or the next to come; none when the request has its outcome.
-    pub async fn next(&mut self) -> Option<Progress> {
-        poll_fn(|context| self.poll(context)).await
-    }
-
-    fn poll(&mut self, context: &Context<'_>) -> Poll<Option<Progress>> {
-        let Some(followed) = &self.followed else { return Poll::Ready(None) };
-        let link = &followed.requester.link;
-        link.with(|state, _| state.poll_progress(followed.key, &mut self.seen, context.waker()))
-    }
-}
-
-impl Stream for ProgressUpdates {
-    type Item = Progress;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Progress>> {
-        self.poll(context)
-    }
-}
-
-/// Why an acknowledgement did nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AcknowledgeError {
-    /// There is nothing to acknowledge yet.
-    #[error("the request has no outcome yet: await it first")]
-    NoOutcomeYet,
-    /// The outcome stands under another requester's name.
-    #[error("the request belongs to another requester: acknowledge under that requester's name")]
-    Forbidden,
-    /// The client was closed: the outcome may come again.
-    #[error("the client was closed before the broker confirmed the acknowledgement: the outcome may come again")]
-    ClientClosed,
-}
-
-pub(crate) async fn acknowledge(requester: &Introduced, ticket: &TicketId) -> Result<(), AcknowledgeError> {
-    let link = &requester.link;
-    let call = link.with(|state, _| state.acknowledge(requester.key, ticket));
-    match channels::answer(link, call).await {
-        Some(CallAnswer::Acknowledged(Acknowledgement::Done)) => Ok(()),
-        Some(CallAnswer::Acknowledged(Acknowledgement::NoOutcomeYet)) => Err(AcknowledgeError::NoOutcomeYet),
-        Some(CallAnswer::Acknowledged(_)) => Err(AcknowledgeError::Forbidden),
-        _ => Err(AcknowledgeError::ClientClosed),
     }
 }

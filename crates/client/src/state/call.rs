@@ -1,61 +1,32 @@
-//! Questions by number: acknowledgements, renewals, settlements, deliveries to take back, the list of channels.
+//! Questions under way: each is asked again over every new connection until it is answered.
 
 use std::task::{Poll, Waker};
 
+use bytes::Bytes;
 use roundtrip_protocol::{
-    Acknowledge, Acknowledgement, Answer, Call, ChannelFigures, ChannelNumber, Channels, Header, ListChannels, Renew,
-    RequestId, RequesterNumber, Ticket, Token,
+    Answer, Bound, Call, ChannelFigures, ChannelName, ChannelNumber, Channels, DeadLetter, DeadLetters, Purged,
+    Redriven, Refusal, RequestId, RequesterNumber, Ticket, Token,
 };
 use tokio::time::Instant;
 
 use super::ClientState;
-use super::delivery::{DeliveryKey, PartKey};
+use super::question::{CallAnswer, Question};
 use super::wakers::Wakers;
-
-/// What the broker said to a question.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum CallAnswer {
-    Acknowledged(Acknowledgement),
-    Answered(Answer),
-    Channels(Vec<ChannelFigures>),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Question {
-    Acknowledge {
-        requester: RequesterNumber,
-        channel: ChannelNumber,
-        id: RequestId,
-    },
-    Renew {
-        channel: ChannelNumber,
-        token: Token,
-    },
-    /// Belongs to its delivery, which asks again over the next connection.
-    Settle {
-        delivery: DeliveryKey,
-        token: Token,
-    },
-    /// Belongs to its delivery, which asks again over the next connection.
-    TakeBack {
-        delivery: DeliveryKey,
-        token: Token,
-    },
-    /// Belongs to its part, which is added again over the next connection.
-    AddPart {
-        part: PartKey,
-    },
-    Channels,
-}
 
 pub(super) struct CallEntry {
     question: Question,
     /// Whether somebody wants the answer.
     held: bool,
     on_wire: bool,
+    answered: bool,
+    /// Whether it was asked over a former connection too.
+    repeated: bool,
     pub(super) restores: bool,
     answer: Option<CallAnswer>,
+    /// The parts of a long answer that came.
     listed: Vec<ChannelFigures>,
+    /// Why its channel was refused just before it was asked.
+    refused: Option<Refusal>,
     wakers: Wakers,
 }
 
@@ -80,16 +51,50 @@ impl ClientState {
         call
     }
 
-    pub(crate) fn list_channels(&mut self) -> Call {
-        let call = self.add_call(Question::Channels, true);
-        self.send_question(call);
+    /// Ends a request by its ticket.
+    pub(crate) fn cancel(&mut self, ticket: &Ticket) -> Call {
+        let channel = self.names.channel(&ticket.channel);
+        self.ask_to_cancel(channel, ticket.id, true)
+    }
+
+    pub(super) fn ask_to_cancel(&mut self, channel: ChannelNumber, id: RequestId, held: bool) -> Call {
+        let call = self.add_call(Question::Cancel { channel, id }, held);
+        if self.restore.has_work_done() {
+            self.send_question(call);
+        }
         call
     }
 
+    pub(crate) fn list_channels(&mut self) -> Call {
+        self.ask(Question::Channels)
+    }
+
+    pub(crate) fn list_dead_letters(&mut self, channel: &ChannelName, after: Option<RequestId>, most: u32) -> Call {
+        let channel = self.names.channel(channel);
+        self.ask(Question::DeadLetters { channel, after, most })
+    }
+
+    pub(crate) fn read_dead_letter(&mut self, channel: &ChannelName, id: RequestId) -> Call {
+        let channel = self.names.channel(channel);
+        self.ask(Question::DeadLetter { channel, id })
+    }
+
+    pub(crate) fn redrive_dead_letter(&mut self, channel: &ChannelName, id: RequestId) -> Call {
+        let channel = self.names.channel(channel);
+        self.ask(Question::Redrive { channel, id })
+    }
+
+    pub(crate) fn purge_dead_letter(&mut self, channel: &ChannelName, id: RequestId) -> Call {
+        let channel = self.names.channel(channel);
+        self.ask(Question::Purge { channel, id })
+    }
+
+    pub(crate) fn request_drain(&mut self) -> Call {
+        self.ask(Question::Drain)
+    }
+
     pub(super) fn ask_to_renew(&mut self, channel: ChannelNumber, token: Token) -> Call {
-        let call = self.add_call(Question::Renew { channel, token }, true);
-        self.send_question(call);
-        call
+        self.ask(Question::Renew { channel, token })
     }
 
     /// Makes a number for a question that is sent by its delivery, on this connection only.
@@ -125,14 +130,10 @@ impl ClientState {
         let is_closed = self.line.is_closed();
         let Some(entry) = self.calls.entry_mut(call.0) else { return };
         entry.held = false;
-        let will_be_answered = entry.on_wire || self.unsent_acknowledgements.contains(&call);
-        if !will_be_answered || is_closed {
+        let is_open = !entry.answered && (entry.on_wire || entry.question.is_owed());
+        if !is_open || is_closed {
             self.remove_call(call);
         }
-    }
-
-    pub(super) fn handle_acknowledged(&mut self, call: Call, result: Acknowledgement) {
-        self.answer_call(call, CallAnswer::Acknowledged(result));
     }
 
     pub(super) fn handle_answered(&mut self, now: Instant, call: Call, answer: Answer) {
@@ -144,7 +145,7 @@ impl ClientState {
             Question::Settle { delivery, token } => self.handle_settle_answer(now, delivery, token, call, answer),
             Question::TakeBack { delivery, token } => self.handle_take_back_answer(delivery, token, answer),
             Question::AddPart { part } => self.handle_part_answer(now, part, call, answer),
-            Question::Acknowledge { .. } | Question::Renew { .. } | Question::Channels => {}
+            _ => {}
         }
         self.advance_restore();
     }
@@ -155,6 +156,47 @@ impl ClientState {
         if !channels.more {
             let listed = std::mem::take(&mut entry.listed);
             self.answer_call(channels.call, CallAnswer::Channels(listed));
+        }
+    }
+
+    pub(super) fn handle_dead_letters(&mut self, frame: DeadLetters) {
+        self.answer_call(frame.call, CallAnswer::DeadLetters { letters: frame.letters, more: frame.more });
+    }
+
+    pub(super) fn handle_dead_letter(&mut self, frame: DeadLetter, payload: Bytes) {
+        let letter = frame.letter.map(|letter| Box::new((letter, payload)));
+        self.answer_call(frame.call, CallAnswer::DeadLetter(letter));
+    }
+
+    pub(super) fn handle_redriven(&mut self, frame: Redriven) {
+        let repeated = self.was_repeated(frame.call);
+        self.answer_call(frame.call, CallAnswer::Redriven { result: frame.result, repeated });
+    }
+
+    pub(super) fn handle_purged(&mut self, frame: Purged) {
+        let repeated = self.was_repeated(frame.call);
+        self.answer_call(frame.call, CallAnswer::Purged { was_there: frame.was_there, repeated });
+    }
+
+    /// The broker drains, whoever asked for it: the connection may end before the answer to those who did.
+    pub(super) fn note_draining(&mut self) {
+        let asked = self.calls.iter().filter(|(_, entry)| entry.question == Question::Drain && entry.answer.is_none());
+        for call in asked.map(|(call, _)| call).collect::<Vec<_>>() {
+            if let Some(entry) = self.calls.entry_mut(call).filter(|entry| entry.held) {
+                entry.answer = Some(CallAnswer::Draining(None));
+                entry.wakers.wake_into(&mut self.woken);
+            }
+        }
+    }
+
+    pub(super) fn handle_bound(&mut self, bound: Bound) {
+        self.names.handle_bound(&bound);
+        let Some(refusal) = bound.refusal else { return };
+        for (_, entry) in self.calls.iter_mut() {
+            if entry.on_wire && entry.question.channel() == Some(bound.number) && entry.question.is_about_dead_letters()
+            {
+                entry.refused = Some(refusal.clone());
+            }
         }
     }
 
@@ -174,19 +216,18 @@ impl ClientState {
         }
     }
 
+    /// Asks what depends on nothing that is told before it.
     pub(super) fn send_unsent_questions(&mut self) {
-        let questions = self.calls.iter().filter(|(_, entry)| {
-            entry.answer.is_none() && matches!(entry.question, Question::Renew { .. } | Question::Channels)
-        });
-        for call in questions.map(|(call, _)| Call(call)).collect::<Vec<_>>() {
-            self.send_question(call);
-        }
+        self.send_questions(|question| !question.is_owed());
     }
 
-    pub(super) fn has_unanswered_acknowledgements(&self) -> bool {
-        self.calls
-            .iter()
-            .any(|(_, entry)| matches!(entry.question, Question::Acknowledge { .. }) && entry.answer.is_none())
+    /// Asks for what was cancelled to be cancelled: when the broker knows the requests, since theirs were submitted.
+    pub(super) fn send_cancellations(&mut self) {
+        self.send_questions(|question| matches!(question, Question::Cancel { .. }));
+    }
+
+    pub(super) fn has_unanswered_owed(&self) -> bool {
+        self.calls.iter().any(|(_, entry)| entry.question.is_owed() && !entry.answered)
     }
 
     pub(super) fn forget_calls_on_wire(&mut self) {
@@ -194,13 +235,13 @@ impl ClientState {
             let Some(entry) = self.calls.entry_mut(call) else { continue };
             entry.restores = false;
             entry.listed.clear();
+            entry.refused = None;
             let was_on_wire = std::mem::take(&mut entry.on_wire);
+            entry.repeated |= was_on_wire;
             match entry.question {
-                Question::Settle { .. } | Question::TakeBack { .. } | Question::AddPart { .. } => {
-                    drop(self.calls.remove(call));
-                }
+                question if question.is_of_delivery() => drop(self.calls.remove(call)),
                 Question::Acknowledge { .. } if was_on_wire => self.unsent_acknowledgements.push(Call(call)),
-                Question::Renew { .. } | Question::Channels if !entry.held => drop(self.calls.remove(call)),
+                question if !question.is_owed() && !entry.held => drop(self.calls.remove(call)),
                 _ => {}
             }
         }
@@ -216,16 +257,54 @@ impl ClientState {
         }
     }
 
+    /// The answer to a question came.
+    pub(super) fn answer_call(&mut self, call: Call, answer: CallAnswer) {
+        let Some(entry) = self.calls.entry_mut(call.0).filter(|entry| entry.on_wire) else { return };
+        entry.on_wire = false;
+        entry.answered = true;
+        self.restore.note_answer(&mut entry.restores);
+        if entry.held {
+            let answer = entry.refused.take().map_or(answer, CallAnswer::Refused);
+            entry.answer = Some(answer);
+            entry.wakers.wake_into(&mut self.woken);
+        } else {
+            self.remove_call(call);
+        }
+    }
+
+    fn ask(&mut self, question: Question) -> Call {
+        let call = self.add_call(question, true);
+        self.send_question(call);
+        call
+    }
+
     fn add_call(&mut self, question: Question, held: bool) -> Call {
         Call(self.calls.insert(CallEntry {
             question,
             held,
             on_wire: false,
+            answered: false,
+            repeated: false,
             restores: false,
             answer: None,
             listed: Vec::new(),
+            refused: None,
             wakers: Wakers::default(),
         }))
+    }
+
+    fn was_repeated(&self, call: Call) -> bool {
+        self.calls.entry(call.0).is_some_and(|entry| entry.repeated)
+    }
+
+    fn send_questions(&mut self, which: impl Fn(Question) -> bool) {
+        let unsent = self
+            .calls
+            .iter()
+            .filter(|(_, entry)| entry.answer.is_none() && !entry.answered && !entry.on_wire && which(entry.question));
+        for call in unsent.map(|(call, _)| Call(call)).collect::<Vec<_>>() {
+            self.send_question(call);
+        }
     }
 
     fn send_question(&mut self, call: Call) {
@@ -233,32 +312,16 @@ impl ClientState {
             return;
         }
         let Some(entry) = self.calls.entry_mut(call.0) else { return };
+        let question = entry.question;
+        let Some(header) = question.header(call) else { return };
         entry.on_wire = true;
-        match entry.question {
-            Question::Acknowledge { requester, channel, id } => {
-                self.push_bind(channel);
-                self.push_introduce(requester);
-                self.push(Header::from(Acknowledge { call, channel, id, requester }));
-            }
-            Question::Renew { channel, token } => {
-                self.push_bind(channel);
-                self.push(Header::from(Renew { call, channel, token }));
-            }
-            Question::Channels => self.push(Header::from(ListChannels { call })),
-            Question::Settle { .. } | Question::TakeBack { .. } | Question::AddPart { .. } => {}
+        if let Some(channel) = question.channel() {
+            self.push_bind(channel);
         }
-    }
-
-    fn answer_call(&mut self, call: Call, answer: CallAnswer) {
-        let Some(entry) = self.calls.entry_mut(call.0).filter(|entry| entry.on_wire) else { return };
-        entry.on_wire = false;
-        self.restore.note_answer(&mut entry.restores);
-        if entry.held {
-            entry.answer = Some(answer);
-            entry.wakers.wake_into(&mut self.woken);
-        } else {
-            self.remove_call(call);
+        if let Question::Acknowledge { requester, .. } = question {
+            self.push_introduce(requester);
         }
+        self.push(header);
     }
 
     fn remove_call(&mut self, call: Call) {

@@ -79,6 +79,10 @@ impl Names {
         self.requesters.entry(requester.0).is_some_and(|entry| entry.unnamed)
     }
 
+    pub(super) fn requester_name(&self, requester: RequesterNumber) -> Option<&RequesterName> {
+        self.requesters.entry(requester.0).map(|entry| &entry.name)
+    }
+
     pub(super) fn use_requester(&mut self, requester: RequesterNumber) {
         if let Some(entry) = self.requesters.entry_mut(requester.0) {
             entry.uses += 1;

@@ -1,8 +1,9 @@
 //! What a new connection is told, in the one order in which nothing is doubled and nothing is lost.
 //!
-//! First the deliveries that handlers still work on, their parts, the settlements they left, the subscriptions and the unanswered
-//! submissions. When all of these are answered: the open tickets. When those are answered: acknowledgements, and then
-//! the mailboxes, so that none offers a reply that a ticket waits for or that was handled already.
+//! First the deliveries that handlers still work on, their parts, the settlements they left, the subscriptions and the
+//! unanswered submissions. When all of these are answered: the open tickets and cancellations. When the tickets are
+//! answered: acknowledgements, and then the mailboxes, so that none offers a reply that a ticket waits for or that was
+//! handled already.
 
 use super::ClientState;
 
@@ -65,6 +66,7 @@ impl ClientState {
                 Stage::Work => {
                     self.restore.stage = Stage::Tickets;
                     self.attach_open_tickets();
+                    self.send_cancellations();
                 }
                 Stage::Tickets => {
                     self.restore.stage = Stage::Done;
@@ -87,6 +89,6 @@ impl ClientState {
 
     /// Whether a closing client owes the broker something that only another connection can carry.
     pub(super) fn has_unsaid(&self) -> bool {
-        self.has_kept_settlements() || self.has_unanswered_acknowledgements()
+        self.has_kept_settlements() || self.has_unanswered_owed()
     }
 }

@@ -123,7 +123,7 @@ impl Scene {
             requester,
             ticket: ticket(id),
             fresh,
-            reply_channel: None,
+            terms: terms(),
             operation: "resize".into(),
             label: Label::default(),
             payload: Bytes::from_static(payload.as_bytes()),
@@ -171,6 +171,10 @@ impl Scene {
     fn settle(&mut self, key: DeliveryKey) {
         self.state.settle(key, Settlement::Reply(Label::default()), Bytes::from_static(b"done"));
     }
+}
+
+fn terms() -> Terms {
+    Terms { reply: ReplyTo::Own, priority: DEFAULT_PRIORITY, deadline: None, delay: Duration::ZERO, key: None }
 }
 
 fn channel() -> ChannelName {

@@ -43,7 +43,8 @@ impl ClientState {
         self.watchers.remove(key);
     }
 
-    pub(super) fn tell_draining(&mut self, remaining: Duration) {
+    pub(super) fn handle_drain(&mut self, remaining: Duration) {
+        self.note_draining();
         self.tell(ConnectionEvent::Draining { remaining });
     }
 

@@ -18,7 +18,7 @@ use super::stop::reason_in;
 use super::{DeliveryKey, Phase};
 use crate::part::WithoutRoom;
 use crate::state::ClientState;
-use crate::state::call::Question;
+use crate::state::question::Question;
 use crate::state::timers::Due;
 use crate::state::wakers::Wakers;
 

@@ -13,7 +13,7 @@ use super::part::PartFailure;
 use super::stop::reason_in;
 use super::{DeliveryEntry, DeliveryKey, Phase};
 use crate::state::ClientState;
-use crate::state::call::Question;
+use crate::state::question::Question;
 use crate::state::timers::Due;
 
 /// The type number of `Settle`.

@@ -5,7 +5,7 @@ use roundtrip_protocol::{Answer, Header, Hold, TakeBack, Token};
 use super::stop::reason_in;
 use super::{DeliveryKey, Phase};
 use crate::state::ClientState;
-use crate::state::call::Question;
+use crate::state::question::Question;
 
 impl ClientState {
     pub(in crate::state) fn take_deliveries_back(&mut self) {

@@ -70,7 +70,7 @@ fn headers_over_the_limit_are_refused_before_they_are_sent() {
         requester,
         ticket: ticket(1),
         fresh: true,
-        reply_channel: None,
+        terms: terms(),
         operation: String::new(),
         label,
         payload: Bytes::new(),

@@ -1,0 +1,89 @@
+//! The places for tickets that the broker gives a connection, and when the number of one that was given up is free again.
+
+use roundtrip_protocol::{Detach, Header, Ping, TicketNumber};
+
+use super::ClientState;
+use super::ticket::{Phase, TicketEntry, TicketFailure};
+
+#[derive(Default)]
+pub(super) struct Places {
+    taken: u32,
+    /// The latest ping that asked for a pong; frames for what was given up before it come before the pong.
+    nonce: u64,
+    /// Numbers that are free when that pong comes.
+    behind: Vec<TicketNumber>,
+    /// Numbers that were given up since, and wait for the next.
+    next: Vec<TicketNumber>,
+}
+
+impl Places {
+    /// The connection is gone, and with it what its numbers stood for.
+    pub(super) fn forget(&mut self) {
+        *self = Self { nonce: self.nonce, ..Self::default() };
+    }
+}
+
+impl ClientState {
+    /// Takes one of the places; without one the ticket fails.
+    pub(super) fn enter_wire(&mut self, ticket: TicketNumber) -> bool {
+        let limit = self.line.max_open();
+        if self.places.taken >= limit {
+            self.fail_ticket(ticket, TicketFailure::TooManyOpen { limit });
+            return false;
+        }
+        if let Some(entry) = self.tickets.entry_mut(ticket.0) {
+            entry.on_wire = true;
+            self.places.taken += 1;
+        }
+        true
+    }
+
+    pub(super) fn leave_wire(&mut self, ticket: TicketNumber) {
+        if let Some(entry) = self.tickets.entry_mut(ticket.0)
+            && std::mem::take(&mut entry.on_wire)
+        {
+            entry.detached = false;
+            self.places.taken -= 1;
+        }
+    }
+
+    pub(super) fn detach(&mut self, ticket: TicketNumber) {
+        self.push(Header::from(Detach { ticket }));
+        self.places.next.push(ticket);
+        if let Some(entry) = self.tickets.entry_mut(ticket.0) {
+            entry.detached = true;
+            let phase = std::mem::replace(&mut entry.phase, Phase::Open);
+            self.note_ticket_answer(ticket, phase);
+        }
+        self.ask_for_pong();
+    }
+
+    /// Detaches from a request that has its outcome: nothing comes after it, so the number is free at once. An outcome
+    /// that was not acknowledged is the mailbox's to tell now.
+    pub(super) fn leave_after_outcome(&mut self, ticket: TicketNumber) {
+        if self.tickets.entry(ticket.0).is_some_and(TicketEntry::listens) {
+            self.push(Header::from(Detach { ticket }));
+            self.leave_wire(ticket);
+        }
+    }
+
+    pub(super) fn handle_pong(&mut self, nonce: u64) {
+        if nonce == 0 || nonce != self.places.nonce {
+            return;
+        }
+        for ticket in std::mem::take(&mut self.places.behind) {
+            self.leave_wire(ticket);
+            self.remove_unheld(ticket);
+        }
+        self.ask_for_pong();
+    }
+
+    /// Asks for the pong behind which the numbers that were given up are free; one question at a time.
+    fn ask_for_pong(&mut self) {
+        if self.places.behind.is_empty() && !self.places.next.is_empty() {
+            std::mem::swap(&mut self.places.behind, &mut self.places.next);
+            self.places.nonce += 1;
+            self.push(Header::from(Ping { nonce: self.places.nonce }));
+        }
+    }
+}
