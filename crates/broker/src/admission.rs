@@ -7,12 +7,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use roundtrip_protocol::{Answer, ChannelNumber, Header, Refusal, RefusalCode, Settle, Settlement, Submit};
+use roundtrip_protocol::{AddPart, Answer, ChannelNumber, Header, Refusal, RefusalCode, Settle, Settlement, Submit};
 use roundtrip_transport::Admission;
 
-use crate::channel::PayloadLimits;
 use crate::memory::Room;
-use crate::message::REQUEST_OVERHEAD;
+use crate::message::{PART_OVERHEAD, Part, REQUEST_OVERHEAD};
+use crate::settings::PayloadLimits;
 use crate::shared::Shared;
 
 /// When to try again where there is no memory, in milliseconds.
@@ -55,7 +55,7 @@ impl Doorkeeper {
             .saturating_add(submit.operation.len() + submit.label.bytes())
             .saturating_add(payload_len)
             .saturating_add(limits.reply_room);
-        self.shared.memory.room_for_submission(needed).ok_or_else(|| {
+        self.shared.room_for_request(needed).ok_or_else(|| {
             let message = format!("the broker has no memory for a request that needs {needed} bytes now: submit later");
             Unread::Refused(Refusal::passing(RefusalCode::BrokerFull, message, RETRY_AFTER_MS))
         })
@@ -69,7 +69,7 @@ impl Doorkeeper {
                 (problem.bytes() + content_type.as_ref().map_or(0, String::len), content_type.is_some())
             }
             Settlement::Retry { problem, .. } | Settlement::Reject(problem) => (problem.bytes(), false),
-            Settlement::Release => (0, false),
+            Settlement::Release | Settlement::Throttle { .. } => (0, false),
         };
         if payload_len > 0 && !takes_payload {
             return Err(Unread::Answered(Answer::Invalid));
@@ -84,6 +84,16 @@ impl Doorkeeper {
         let busy = Unread::Answered(Answer::MailboxBusy { retry_after_ms: RETRY_AFTER_MS });
         self.shared.memory.room_for_reply(over).ok_or(busy)
     }
+
+    fn part(&self, part: &AddPart, payload_len: usize) -> Result<Room, Unread> {
+        let Some(limits) = self.channels.get(&part.channel) else { return nothing_of(payload_len) };
+        let bytes = Part::bytes(&part.label, payload_len);
+        if bytes > limits.parts_room {
+            return Err(Unread::Answered(Answer::TooLarge { max_payload: limits.parts_room as u64 }));
+        }
+        let busy = Unread::Answered(Answer::MailboxBusy { retry_after_ms: RETRY_AFTER_MS });
+        self.shared.memory.room_for_reply(PART_OVERHEAD + bytes).ok_or(busy)
+    }
 }
 
 impl Admission for Doorkeeper {
@@ -94,6 +104,7 @@ impl Admission for Doorkeeper {
         match header {
             Header::Submit(submit) => self.submission(submit, payload_len),
             Header::Settle(settle) => self.settlement(settle, payload_len),
+            Header::AddPart(part) => self.part(part, payload_len),
             Header::Bind(bind) if self.has_room_for(bind.number) => {
                 self.channels.insert(bind.number, self.shared.channels.payload_limits(&bind.channel));
                 nothing_of(payload_len)

@@ -103,13 +103,20 @@ impl Broker {
     /// The channels and their figures, by name.
     #[must_use]
     pub fn channels(&self) -> Vec<ChannelFigures> {
-        self.shared.channels.figures()
+        self.shared.channels.figures(self.shared.clock.now())
     }
 
     /// Waits until `condition` holds of the channels and their figures, looking again after every change of those and
     /// of the number of connections.
     pub async fn until(&self, mut condition: impl FnMut(&[ChannelFigures]) -> bool) {
-        self.shared.changes.until(|| condition(&self.shared.channels.figures()).then_some(())).await;
+        self.shared.changes.until(|| condition(&self.channels()).then_some(())).await;
+    }
+
+    /// Waits until a client asks the broker to drain. That is refused unless
+    /// [`remote_drain`](BrokerBuilder::remote_drain) allows it; whoever waits here then calls
+    /// [`shutdown`](Self::shutdown).
+    pub async fn drain_requested(&self) {
+        self.shared.drain_requested.cancelled().await;
     }
 
     /// How much memory the broker counts for what it holds, in bytes.

@@ -32,6 +32,7 @@ pub(crate) struct Limits {
     pub(crate) max_payload: usize,
     pub(crate) heartbeat: Duration,
     pub(crate) drain_timeout: Duration,
+    pub(crate) remote_drain: bool,
 }
 
 /// Why a broker did not start.
@@ -62,6 +63,7 @@ impl BrokerBuilder {
                 max_payload: 64 * 1024 * 1024,
                 heartbeat: Duration::from_secs(5),
                 drain_timeout: Duration::from_secs(30),
+                remote_drain: false,
             },
         }
     }
@@ -143,6 +145,12 @@ impl BrokerBuilder {
         self
     }
 
+    /// Whether a client may ask the broker to stop: no. See [`Broker::drain_requested`].
+    pub fn remote_drain(mut self, is_allowed: bool) -> Self {
+        self.limits.remote_drain = is_allowed;
+        self
+    }
+
     /// Starts the broker within the current tokio runtime, which needs its timer enabled.
     ///
     /// # Errors
@@ -152,6 +160,7 @@ impl BrokerBuilder {
         if !runtime::is_there() {
             return Err(StartError::NoRuntime);
         }
+        self.defaults.check("")?;
         let mut plans = Vec::new();
         let mut names = BTreeSet::new();
         for settings in &self.channels {

@@ -4,23 +4,26 @@
 //! an effect names ([`Effect::after`]) is not looked at; a durable channel will wait for it here.
 
 mod channels;
+mod dead_letters;
 mod nearest;
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use roundtrip_core::{
     Channel, Command, DELIVERIES_AT_ONCE, Effect, Figures, Now, Peer as _, ReaderId, Reading, Tell, Time, What,
 };
 use roundtrip_protocol::{ChannelFigures, ChannelName, RequestId};
 
-pub(crate) use self::channels::{Channels, PayloadLimits};
+pub(crate) use self::channels::Channels;
 use crate::batch::Batch;
 use crate::handles::BrokerHandles;
 use crate::lock::Lock;
 use crate::mailbox::{MailboxHandle, Posted};
 use crate::memory::Room;
-use crate::peer::{Item, Peer};
+use crate::peer::{Item, Peer, item_millis};
 use crate::settings::ChannelPlan;
 use crate::timer::Due;
 
@@ -43,12 +46,26 @@ struct Guarded {
     latest: Time,
     /// For when the timer is set.
     armed: Option<Time>,
+    /// How many fetched outcomes are counted among those of all channels.
+    fetched: usize,
+}
+
+impl Guarded {
+    /// Says how many outcomes may go where memory is short.
+    fn count_fetched(&mut self, of_all: &AtomicUsize) {
+        let fetched = self.channel.fetched();
+        if fetched != self.fetched {
+            of_all.fetch_add(fetched, Ordering::Relaxed);
+            of_all.fetch_sub(self.fetched, Ordering::Relaxed);
+            self.fetched = fetched;
+        }
+    }
 }
 
 impl ChannelEntry {
     pub(crate) fn new(serial: u64, plan: ChannelPlan, is_declared: bool, start: u64, room: Room) -> Self {
         let channel = Channel::new(plan.settings.clone(), start);
-        let state = Mutex::new(Guarded { channel, latest: Time::default(), armed: None });
+        let state = Mutex::new(Guarded { channel, latest: Time::default(), armed: None, fetched: 0 });
         Self { serial, plan, is_declared, state, _room: room }
     }
 
@@ -90,6 +107,7 @@ impl ChannelEntry {
             state.channel.handle_deadline(Now { time, random }, &mut effects);
         }
         self.arm(&mut state, batch);
+        state.count_fetched(&batch.shared.fetched);
         drop(state);
         batch.effects = effects;
         batch.shared.changes.tell();
@@ -105,11 +123,22 @@ impl ChannelEntry {
                     peer.tell(tell, batch);
                 }
                 What::Post { place, id } => {
-                    place.request().forget_payload();
-                    place.mailbox().post(Posted::new(self, id), batch);
+                    if let Some(mailbox) = place.mailbox() {
+                        mailbox.post(Posted::new(self, id), batch);
+                    }
                 }
-                What::Unpost { place, id } => place.mailbox().unpost(&Posted::new(self, id)),
-                What::Repost { place, id, peer } => place.mailbox().repost(peer, &Posted::new(self, id), batch),
+                What::Unpost { place, id } => {
+                    if let Some(mailbox) = place.mailbox() {
+                        mailbox.unpost(&Posted::new(self, id));
+                        place.give_back();
+                    }
+                }
+                What::Repost { place, id, peer } => {
+                    if let Some(mailbox) = place.mailbox() {
+                        mailbox.repost(peer, &Posted::new(self, id), batch);
+                    }
+                }
+                What::Spend { request } => request.forget_payload(),
             }
         }
         deliveries
@@ -138,11 +167,12 @@ impl ChannelEntry {
     ) {
         let state = self.state.locked();
         match state.channel.outcome(id, peer.id()) {
-            Reading::Outcome { outcome, request } => {
+            Reading::Outcome { outcome, request, redrive_of } => {
                 let item = Item::Reply {
                     mailbox: reader.mailbox,
                     channel: self.name().clone(),
                     id,
+                    redrive_of,
                     request: Arc::clone(request),
                     outcome: outcome.clone(),
                 };
@@ -153,18 +183,33 @@ impl ChannelEntry {
         }
     }
 
+    /// Lets go of outcomes that may go where memory is short. Returns whether there were some.
+    pub(crate) fn make_room(self: &Arc<Self>, batch: &mut Batch) -> bool {
+        let has_some = self.state.locked().channel.fetched() > 0;
+        if has_some {
+            self.run(Command::MakeRoom, batch);
+        }
+        has_some
+    }
+
     pub(crate) fn figures(&self) -> Figures {
         self.state.locked().channel.figures()
     }
 
-    pub(crate) fn wire_figures(&self) -> ChannelFigures {
-        let Figures { waiting, in_flight, services, retained } = self.figures();
+    pub(crate) fn wire_figures(&self, now: Time) -> ChannelFigures {
+        let figures = self.figures();
+        let millis = |length: Duration| item_millis(length);
         ChannelFigures {
             channel: self.name().clone(),
-            waiting: waiting as u64,
-            in_flight: in_flight as u64,
-            services: u32::try_from(services).unwrap_or(u32::MAX),
-            retained: retained as u64,
+            waiting: figures.waiting as u64,
+            scheduled: figures.scheduled as u64,
+            in_flight: figures.in_flight as u64,
+            services: u32::try_from(figures.services).unwrap_or(u32::MAX),
+            retained: figures.retained as u64,
+            dead: figures.dead as u64,
+            oldest_ms: figures.oldest.map_or(0, |accepted| millis(now.since(accepted))),
+            paused_ms: figures.paused_until.map_or(0, |until| millis(until.since(now))),
+            stale: figures.stale,
         }
     }
 

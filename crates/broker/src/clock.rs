@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use roundtrip_core::Time;
+use roundtrip_protocol::RequestId;
 use roundtrip_transport::runtime;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -49,6 +50,15 @@ impl Jitter {
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         bits ^ (bits >> 31)
     }
+}
+
+/// An id for a request that the broker makes itself, at a time of this start of the broker: a UUIDv7.
+pub(crate) fn request_id(start: u64, now: Time, jitter: &Jitter) -> RequestId {
+    let millis = (start >> 16).saturating_add(u64::try_from(now.since_start().as_millis()).unwrap_or(u64::MAX));
+    let mut random = [0; 10];
+    random[..8].copy_from_slice(&jitter.bits().to_le_bytes());
+    random[8..].copy_from_slice(&jitter.bits().to_le_bytes()[..2]);
+    RequestId::from_bytes(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().into_bytes())
 }
 
 /// A number for this start of the broker: the milliseconds since 1970 above random bits, so that no two starts share

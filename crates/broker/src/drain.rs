@@ -131,8 +131,8 @@ struct Left {
 fn sum(shared: &Shared) -> Left {
     let mut left = Left::default();
     for channel in shared.channels.all() {
-        let Figures { waiting, in_flight, retained, .. } = channel.figures();
-        left.open += waiting + in_flight;
+        let Figures { open, retained, .. } = channel.figures();
+        left.open += open;
         left.outcomes += retained;
     }
     left

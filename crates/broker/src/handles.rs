@@ -5,7 +5,7 @@ use std::sync::Arc;
 use roundtrip_core::Handles;
 
 use crate::mailbox::Place;
-use crate::message::{Answer, Request};
+use crate::message::{Answer, Part, Request};
 use crate::peer::Peer;
 
 /// The broker's handles.
@@ -15,6 +15,7 @@ pub(crate) enum BrokerHandles {}
 impl Handles for BrokerHandles {
     type Request = Arc<Request>;
     type Answer = Arc<Answer>;
-    type Place = Arc<Place>;
+    type Part = Arc<Part>;
+    type Place = Place;
     type Peer = Peer;
 }

@@ -40,5 +40,6 @@ pub use broker::{Broker, ListenError};
 pub use builder::{BrokerBuilder, StartError};
 pub use drain::ShutdownReport;
 pub use in_process::InProcess;
+pub use roundtrip_core::NoService;
 pub use roundtrip_protocol::{ChannelFigures, ChannelName, NameError};
 pub use settings::{ChannelError, ChannelSettings, OnUnknown};

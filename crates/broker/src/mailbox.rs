@@ -8,7 +8,7 @@ mod mailboxes;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use roundtrip_core::{Mailbox, Notice, Opened, PeerId, ReaderId};
@@ -21,7 +21,6 @@ use crate::batch::Batch;
 use crate::channel::ChannelEntry;
 use crate::lock::Lock;
 use crate::memory::Room;
-use crate::message::Request;
 use crate::peer::{Open, Peer};
 
 /// What a mailbox takes of memory beside what waits in it, in bytes.
@@ -72,6 +71,7 @@ pub(crate) struct MailboxEntry {
     places: AtomicUsize,
     /// How many handles there are: without any, the mailbox is forgotten.
     handles: AtomicUsize,
+    has_ended: AtomicBool,
     home: Weak<Mailboxes>,
     state: Mutex<Guarded>,
     _room: Room,
@@ -100,15 +100,24 @@ impl MailboxHandle {
     }
 
     /// Takes a place for a request; none when the mailbox is full.
-    pub(crate) fn place(&self, request: &Arc<Request>) -> Option<Arc<Place>> {
+    pub(crate) fn place(&self) -> Option<Place> {
         let capacity = self.0.capacity;
         let take = |taken: usize| (taken < capacity).then_some(taken + 1);
         self.0.places.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
-        Some(Arc::new(Place { mailbox: self.clone(), request: Arc::clone(request) }))
+        Some(Place(Some(Arc::new(Taken { mailbox: self.clone(), is_given_back: AtomicBool::new(false) }))))
+    }
+
+    /// Whether requests have places in it.
+    pub(crate) fn has_places(&self) -> bool {
+        self.0.places.load(Ordering::Relaxed) > 0
     }
 
     pub(crate) fn capacity(&self) -> usize {
         self.0.capacity
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.has_ended.load(Ordering::Relaxed)
     }
 
     /// Opens it for a reader, and answers. The number stands for it from here on, if it was opened.
@@ -146,6 +155,7 @@ impl MailboxHandle {
 
     /// Its unnamed requester is gone.
     pub(crate) fn end(&self, batch: &mut Batch) {
+        self.0.has_ended.store(true, Ordering::Relaxed);
         let mut notices = Vec::new();
         let mut state = self.0.state.locked();
         state.mailbox.handle_end(&mut notices);
@@ -263,25 +273,56 @@ impl fmt::Debug for MailboxHandle {
     }
 }
 
-/// The place of one request in a mailbox, given back when it is dropped.
+/// A request's return address, and its place there until the outcome is acknowledged or gone. Clones are the same place.
+#[derive(Debug, Clone)]
+pub(crate) struct Place(Option<Arc<Taken>>);
+
 #[derive(Debug)]
-pub(crate) struct Place {
+struct Taken {
     mailbox: MailboxHandle,
-    request: Arc<Request>,
+    is_given_back: AtomicBool,
 }
 
 impl Place {
-    pub(crate) fn mailbox(&self) -> &MailboxHandle {
-        &self.mailbox
+    /// Of a request that wants no reply.
+    pub(crate) const fn nowhere() -> Self {
+        Self(None)
     }
 
-    pub(crate) fn request(&self) -> &Request {
-        &self.request
+    pub(crate) fn mailbox(&self) -> Option<&MailboxHandle> {
+        self.0.as_ref().map(|taken| &taken.mailbox)
+    }
+
+    /// The reply channel, if there is still a mailbox on it.
+    pub(crate) fn reply_channel(&self) -> Option<ChannelName> {
+        let mailbox = self.mailbox().filter(|mailbox| !mailbox.has_ended())?;
+        Some(mailbox.address().reply_channel.clone())
+    }
+
+    /// Another request may have the place. The address stays.
+    pub(crate) fn give_back(&self) {
+        if let Some(taken) = &self.0 {
+            taken.give_back();
+        }
     }
 }
 
-impl Drop for Place {
+impl Taken {
+    fn give_back(&self) {
+        if !self.is_given_back.swap(true, Ordering::Relaxed) {
+            self.mailbox.0.places.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Taken {
     fn drop(&mut self) {
-        self.mailbox.0.places.fetch_sub(1, Ordering::Relaxed);
+        self.give_back();
+    }
+}
+
+impl roundtrip_core::Place for Place {
+    fn has_mailbox(&self) -> bool {
+        self.mailbox().is_some_and(|mailbox| !mailbox.has_ended())
     }
 }

@@ -17,6 +17,9 @@ use crate::memory::Room;
 /// the mailbox, its ticket on the connection.
 pub(crate) const REQUEST_OVERHEAD: usize = 1024;
 
+/// What a kept part takes beside its texts and payload, in bytes.
+pub(crate) const PART_OVERHEAD: usize = 256;
+
 /// A payload that owns its memory, and that memory's share.
 pub(crate) struct Payload {
     bytes: Bytes,
@@ -49,7 +52,12 @@ impl Request {
         self.payload.locked().clone()
     }
 
-    /// The request has its outcome: its payload is delivered no more.
+    /// What is kept for it beside the payload's own bytes and what it reserves for the reply.
+    pub(crate) fn texts(&self) -> usize {
+        self.operation.len() + self.label.bytes()
+    }
+
+    /// The payload is delivered no more.
     pub(crate) fn forget_payload(&self) {
         let payload = self.payload.locked().take();
         drop(payload);
@@ -65,6 +73,30 @@ impl Payload {
 impl fmt::Debug for Request {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Request").field("label_bytes", &self.label.bytes()).finish_non_exhaustive()
+    }
+}
+
+/// An interim result.
+pub(crate) struct Part {
+    pub(crate) label: Label,
+    pub(crate) payload: Bytes,
+    _room: Room,
+}
+
+impl Part {
+    pub(crate) fn new(label: Label, payload: Bytes, room: Room) -> Arc<Self> {
+        Arc::new(Self { label, payload, _room: room })
+    }
+
+    /// What it takes of a channel's `parts_room`.
+    pub(crate) fn bytes(label: &Label, payload_len: usize) -> usize {
+        label.bytes() + payload_len
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Part").field("payload_len", &self.payload.len()).finish_non_exhaustive()
     }
 }
 
@@ -90,7 +122,8 @@ impl Answer {
         Arc::new(Self { words: Words::Problem { problem, content_type }, payload, _room: room })
     }
 
-    fn said(&self) -> Problem {
+    /// What went wrong, in words.
+    pub(crate) fn said(&self) -> Problem {
         match &self.words {
             Words::Problem { problem, .. } => problem.clone(),
             Words::Reply(_) => Problem::new("none", ""),
@@ -120,5 +153,7 @@ pub(crate) fn travelling(outcome: &Outcome<BrokerHandles>) -> (roundtrip_protoco
         Ending::Dead { reason, last } => {
             (Wire::Dead { reason: *reason, last: last.as_ref().map(|answer| answer.said()) }, None)
         }
+        Ending::Expired => (Wire::Expired, None),
+        Ending::Cancelled => (Wire::Cancelled, None),
     }
 }

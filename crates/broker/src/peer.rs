@@ -14,7 +14,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use roundtrip_core::{PeerId, Tell, Time};
-use roundtrip_protocol::{Accepted, Frame, MailboxEnd, MailboxNumber, Progress, RefusalCode, TicketNumber};
+use roundtrip_protocol::{
+    Accepted, DeadLetter, Duplicate, Frame, MailboxEnd, MailboxNumber, Progress, RefusalCode, TicketNumber,
+};
 use roundtrip_transport::{Heard, runtime};
 
 pub(crate) use self::item::{Item, Lending, millis as item_millis};
@@ -24,6 +26,7 @@ use crate::clock::Clock;
 use crate::handles::BrokerHandles;
 use crate::lock::Lock;
 use crate::memory::Room;
+use crate::message::Payload;
 
 /// From how many waiting bytes on nothing more is offered to a connection.
 pub(crate) const MARK: usize = 256 * 1024;
@@ -118,6 +121,11 @@ impl Peer {
     /// Puts a frame before the connection.
     pub(crate) fn send(&self, frame: impl Into<Frame>, batch: &mut Batch) {
         self.put(Item::Ready(frame.into()), batch);
+    }
+
+    /// Puts a dead letter before the connection.
+    pub(crate) fn send_dead_letter(&self, header: DeadLetter, payload: Option<Arc<Payload>>, batch: &mut Batch) {
+        self.put(Item::DeadLetter { header: Box::new(header), payload }, batch);
     }
 
     /// Puts what a channel tells before the connection.
@@ -324,11 +332,32 @@ impl Outbox {
                 };
                 Some(Item::ready(roundtrip_protocol::Refused { ticket, refusal }))
             }
-            Tell::State { ticket, state, services, progress } => match self.open.ticket(ticket)?.asked {
-                Asked::UnlessKnown(_) => Some(Item::ready(Accepted { ticket, services })),
-                Asked::Plainly => Some(Item::ready(roundtrip_protocol::State { ticket, state, services, progress })),
-            },
-            Tell::Accepted { ticket, services } => Some(Item::ready(Accepted { ticket, services })),
+            Tell::State { ticket, state, ahead, services, attempts, remaining, redrive_of, progress } => {
+                Some(match self.open.ticket(ticket)?.asked {
+                    Asked::UnlessKnown(_) => Item::ready(Accepted { ticket, services, duplicate: None }),
+                    Asked::Plainly => {
+                        let remaining_ms = remaining.map(item_millis);
+                        Item::ready(roundtrip_protocol::State {
+                            ticket,
+                            state,
+                            ahead,
+                            services,
+                            attempts,
+                            remaining_ms,
+                            redrive_of,
+                            progress,
+                        })
+                    }
+                })
+            }
+            Tell::Accepted { ticket, services, duplicate } => {
+                let duplicate = duplicate.map(|original| {
+                    self.open.redirect_ticket(ticket, original.id);
+                    let reply_channel = original.place.reply_channel();
+                    Duplicate { id: original.id, requester: original.requester, reply_channel }
+                });
+                Some(Item::ready(Accepted { ticket, services, duplicate }))
+            }
             Tell::Outcome { ticket, outcome } => {
                 self.open.ticket(ticket)?;
                 self.progress.remove(&ticket);
@@ -342,10 +371,43 @@ impl Outbox {
                 }
             }
             Tell::Acknowledged { call, result } => Some(Item::ready(roundtrip_protocol::Acknowledged { call, result })),
-            Tell::Delivery { service, token, attempt, lease, requester, request } => {
-                let payload = request.payload();
-                Some(Item::Delivery { service, token, attempt, lease, requester, request, payload })
+            Tell::Part { ticket, delivery, number, part } => {
+                self.open.ticket(ticket)?;
+                Some(Item::Part { ticket, delivery, number, part })
             }
+            Tell::PartsFrom { ticket, delivery, first } => {
+                self.open.ticket(ticket)?;
+                Some(Item::ready(roundtrip_protocol::PartsFrom { ticket, delivery, first }))
+            }
+            Tell::Cancelled { call, result } => Some(Item::ready(roundtrip_protocol::Cancelled { call, result })),
+            Tell::Redriven { call, result } => Some(Item::ready(roundtrip_protocol::Redriven { call, result })),
+            Tell::Purged { call, was_there } => Some(Item::ready(roundtrip_protocol::Purged { call, was_there })),
+            Tell::Delivery {
+                service,
+                token,
+                attempt,
+                lease,
+                remaining,
+                attempt_timeout,
+                requester,
+                redrive_of,
+                request,
+            } => {
+                let payload = request.payload();
+                Some(Item::Delivery {
+                    service,
+                    token,
+                    attempt,
+                    lease,
+                    remaining,
+                    attempt_timeout,
+                    requester,
+                    redrive_of,
+                    request,
+                    payload,
+                })
+            }
+            Tell::PartsRoom { service, token } => Some(Item::ready(roundtrip_protocol::PartsRoom { service, token })),
             Tell::Answered { call, answer } => Some(Item::ready(roundtrip_protocol::Answered { call, answer })),
             Tell::Stop { service, token, reason } => {
                 Some(Item::ready(roundtrip_protocol::Stop { service, token, reason }))

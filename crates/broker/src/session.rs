@@ -4,10 +4,12 @@
 //! Frames are handled in order. A frame that contradicts the protocol costs the connection that sent it, and nobody
 //! else.
 
+mod dead_letter;
 mod fault;
 mod greeting;
 mod listing;
 mod mailbox;
+mod part;
 mod requester;
 mod service;
 
@@ -17,8 +19,8 @@ use std::sync::{Arc, Mutex};
 
 use roundtrip_core::{Command, Peer as _, PeerId};
 use roundtrip_protocol::{
-    Bind, Bound, ChannelNumber, Close, ErrorCode, Header, InstanceId, Ping, Pong, Refusal, RequesterName,
-    RequesterNumber, ServiceNumber,
+    Bind, Bound, ChannelNumber, Close, DrainAnswered, ErrorCode, Header, InstanceId, Ping, Pong, Refusal, RefusalCode,
+    RequestDrain, RequesterName, RequesterNumber, ServiceNumber,
 };
 use roundtrip_transport::Incoming;
 
@@ -48,8 +50,6 @@ struct State {
     peer: Peer,
     stage: Stage,
     heartbeat_ms: u32,
-    /// The largest payload that the other end takes.
-    takes: u64,
     channels: BTreeMap<ChannelNumber, Binding>,
     requesters: BTreeMap<RequesterNumber, Requester>,
     /// Where the replies of a requester to requests on a channel go, so that no name is looked up for each.
@@ -108,7 +108,6 @@ impl Session {
             peer: peer.clone(),
             stage: Stage::Greeting,
             heartbeat_ms,
-            takes: 0,
             channels: BTreeMap::new(),
             requesters: BTreeMap::new(),
             addresses: HashMap::new(),
@@ -209,6 +208,7 @@ impl State {
             )),
             (_, Header::Submit(submit)) => self.submit(submit, payload, batch),
             (_, Header::Settle(settle)) => self.settle(settle, payload, batch),
+            (_, Header::AddPart(add)) => self.add_part(add, payload, batch),
             (_, header) if matches!(payload, Err(Unread::Unwanted)) => {
                 let message = format!("{} has no payload, this one had one: send none", header.name());
                 Err(Fault::closing(ErrorCode::MalformedFrame, message))
@@ -235,7 +235,17 @@ impl State {
             Header::TakeBack(take_back) => self.take_back(&take_back, batch),
             Header::OpenMailbox(open) => self.open_mailbox(open, batch),
             Header::CloseMailbox(close) => self.close_mailbox(&close, batch),
+            Header::Cancel(cancel) => self.cancel(&cancel, batch),
+            Header::Stopped(stopped) => self.stopped(&stopped, batch),
+            Header::FollowParts(follow) => self.follow_parts(&follow, batch),
+            Header::PartsWindow(widen) => self.widen_parts(&widen, batch),
+            Header::AcknowledgeParts(acknowledge) => self.acknowledge_parts(&acknowledge, batch),
             Header::ListChannels(list) => self.list_channels(&list, batch),
+            Header::ListDeadLetters(list) => self.list_dead_letters(&list, batch),
+            Header::ReadDeadLetter(read) => self.read_dead_letter(&read, batch),
+            Header::RedriveDeadLetter(redrive) => self.redrive_dead_letter(&redrive, batch),
+            Header::PurgeDeadLetter(purge) => self.purge_dead_letter(&purge, batch),
+            Header::RequestDrain(request) => self.request_drain(&request, batch),
             Header::Ping(Ping { nonce }) => {
                 self.peer.send(Pong { nonce }, batch);
                 Ok(())
@@ -290,6 +300,19 @@ impl State {
         };
         self.channels.insert(number, binding);
         self.peer.send(Bound { number, refusal }, batch);
+        Ok(())
+    }
+
+    fn request_drain(&mut self, request: &RequestDrain, batch: &mut Batch) -> Result<(), Fault> {
+        let refusal = (!self.shared.limits.remote_drain).then(|| {
+            let message = "this broker is stopped by the program that it is part of, not by its clients";
+            Refusal::new(RefusalCode::Forbidden, message)
+        });
+        let is_asked = refusal.is_none();
+        self.peer.send(DrainAnswered { call: request.call, refusal }, batch);
+        if is_asked {
+            self.shared.drain_requested.cancel();
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! What all connections of a broker share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,7 +15,7 @@ use crate::connections::Connections;
 use crate::drain::Draining;
 use crate::instances::Instances;
 use crate::mailbox::Mailboxes;
-use crate::memory::Memory;
+use crate::memory::{Memory, Room};
 use crate::settings::{ChannelPlan, ChannelSettings, OnUnknown};
 use crate::timer::Timer;
 use crate::unnamed::UnnamedRequesters;
@@ -38,6 +38,10 @@ pub(crate) struct Shared {
     pub(crate) draining: Draining,
     /// Connections that did not begin with a good handshake.
     pub(crate) garbage: AtomicU64,
+    /// Outcomes in all channels that may go where memory is short.
+    pub(crate) fetched: AtomicUsize,
+    /// A client asked the broker to drain.
+    pub(crate) drain_requested: CancellationToken,
     /// Ends every task.
     pub(crate) stopped: CancellationToken,
     /// Ends those that listen; a child of `stopped`.
@@ -68,6 +72,8 @@ impl Shared {
             changes: Changes::default(),
             draining: Draining::default(),
             garbage: AtomicU64::new(0),
+            fetched: AtomicUsize::new(0),
+            drain_requested: CancellationToken::new(),
             stop_listening: stopped.child_token(),
             stopped,
             tasks: TaskTracker::new(),
@@ -78,6 +84,25 @@ impl Shared {
 
     pub(crate) fn count_garbage(&self) {
         self.garbage.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Memory for a request. Where it is short, outcomes that were fetched and are in no mailbox go first. No lock is
+    /// held when it is called.
+    pub(crate) fn room_for_request(self: &Arc<Self>, bytes: usize) -> Option<Room> {
+        loop {
+            if let Some(room) = self.memory.room_for_submission(bytes) {
+                return Some(room);
+            }
+            if self.fetched.load(Ordering::Relaxed) == 0 {
+                return None;
+            }
+            let mut batch = Batch::new(self);
+            let is_freed = self.channels.all().iter().fold(false, |any, channel| channel.make_room(&mut batch) || any);
+            batch.finish();
+            if !is_freed {
+                return None;
+            }
+        }
     }
 
     /// Ends everything at once. Calling it again does nothing.

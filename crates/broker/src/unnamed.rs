@@ -2,9 +2,10 @@
 //! connection broke.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use roundtrip_core::Command;
 use roundtrip_protocol::RequesterName;
 
 use crate::batch::Batch;
@@ -49,7 +50,7 @@ impl UnnamedRequesters {
         unnamed.connections = unnamed.connections.saturating_sub(1);
         let ended = if unnamed.connections == 0 { all.remove(requester) } else { None };
         drop(all);
-        end(ended, batch);
+        end(requester, ended, batch);
     }
 
     /// A connection of it broke. After the last one, it has a while to come back.
@@ -69,7 +70,7 @@ impl UnnamedRequesters {
         let is_away = all.get(requester).is_some_and(|unnamed| unnamed.connections == 0 && unnamed.absences == absence);
         let ended = if is_away { all.remove(requester) } else { None };
         drop(all);
-        end(ended, batch);
+        end(requester, ended, batch);
     }
 
     pub(crate) fn clear(&self) {
@@ -78,9 +79,17 @@ impl UnnamedRequesters {
     }
 }
 
-fn end(ended: Option<Unnamed>, batch: &mut Batch) {
-    for mailbox in ended.into_iter().flat_map(|unnamed| unnamed.mailboxes) {
-        batch.shared.mailboxes.remove(&mailbox);
+fn end(requester: &RequesterName, ended: Option<Unnamed>, batch: &mut Batch) {
+    let Some(Unnamed { mailboxes, .. }) = ended else { return };
+    for mailbox in &mailboxes {
+        batch.shared.mailboxes.remove(mailbox);
         mailbox.end(batch);
+    }
+    // Services may wait for it to acknowledge parts.
+    let shared = Arc::clone(&batch.shared);
+    if mailboxes.iter().any(MailboxHandle::has_places) {
+        for channel in shared.channels.all() {
+            channel.run(Command::RequesterGone { requester: requester.clone() }, batch);
+        }
     }
 }

@@ -103,6 +103,8 @@ enum Due {
 /// A channel's figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Figures {
+    /// Requests without an outcome.
+    pub open: usize,
     /// Requests in the queue or backing off.
     pub waiting: usize,
     /// Requests whose delay is not over.
@@ -113,8 +115,6 @@ pub struct Figures {
     pub services: usize,
     /// Outcomes kept.
     pub retained: usize,
-    /// Of them, those that were fetched and go first where room is short.
-    pub fetched: usize,
     /// Dead letters.
     pub dead: usize,
     /// Idempotency keys.
@@ -186,12 +186,12 @@ impl<H: Handles> Channel<H> {
     pub fn figures(&self) -> Figures {
         let heads = self.queue.heads().filter_map(|id| self.requests.get(&id));
         Figures {
+            open: self.open,
             waiting: self.queued() - self.scheduled,
             scheduled: self.scheduled,
             in_flight: self.places(),
             services: self.services.count(),
             retained: self.requests.len() - self.open,
-            fetched: self.fetched.len(),
             dead: self.dead.len(),
             keys: self.keys.len(),
             oldest: heads.map(|request| request.accepted).min(),
@@ -200,6 +200,12 @@ impl<H: Handles> Channel<H> {
             dropped_parts: self.dropped_parts,
             dropped_dead_letters: self.dead.dropped(),
         }
+    }
+
+    /// Outcomes that were fetched and may go where memory is short.
+    #[must_use]
+    pub fn fetched(&self) -> usize {
+        self.fetched.len()
     }
 
     /// Requests that count against `capacity`: those that no service works on.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
+use roundtrip_core::Time;
 use roundtrip_protocol::{ChannelFigures, ChannelName, Refusal, RefusalCode};
 
 use super::nearest::nearest;
 use super::{CHANNEL_OVERHEAD, ChannelEntry};
 use crate::memory::Memory;
-use crate::settings::{ChannelPlan, ChannelSettings, OnUnknown};
+use crate::settings::{ChannelPlan, ChannelSettings, OnUnknown, PayloadLimits};
 
 /// The channels of a broker. Looked up when a name is bound; sessions keep what they found.
 pub(crate) struct Channels {
@@ -23,13 +24,6 @@ pub(crate) struct Channels {
     start: u64,
     next: AtomicU64,
     memory: Arc<Memory>,
-}
-
-/// What a channel says about payloads, which are asked about before the channel is there.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PayloadLimits {
-    pub(crate) max_payload: usize,
-    pub(crate) reply_room: usize,
 }
 
 impl Channels {
@@ -96,10 +90,7 @@ impl Channels {
 
     /// What the channel of this name says about payloads, or will when it is there.
     pub(crate) fn payload_limits(&self, name: &ChannelName) -> PayloadLimits {
-        match self.declared.get(name) {
-            Some(plan) => PayloadLimits { max_payload: plan.max_payload, reply_room: plan.reply_room },
-            None => PayloadLimits { max_payload: self.defaults.max_payload, reply_room: self.defaults.reply_room },
-        }
+        self.declared.get(name).map_or_else(|| self.defaults.payload_limits(), |plan| plan.payload_limits)
     }
 
     /// Forgets an undeclared channel that holds nothing and that nobody else knows. The caller has let go of it.
@@ -115,8 +106,8 @@ impl Channels {
     }
 
     /// All channels with their figures, by name.
-    pub(crate) fn figures(&self) -> Vec<ChannelFigures> {
-        self.all().iter().map(|channel| channel.wire_figures()).collect()
+    pub(crate) fn figures(&self, now: Time) -> Vec<ChannelFigures> {
+        self.all().iter().map(|channel| channel.wire_figures(now)).collect()
     }
 
     /// Lets go of everything: the broker is gone.

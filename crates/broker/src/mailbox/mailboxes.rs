@@ -1,6 +1,6 @@
 //! All mailboxes by address. One that nobody uses is forgotten.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use dashmap::DashMap;
@@ -51,6 +51,7 @@ impl Mailboxes {
                 capacity: self.capacity,
                 places: AtomicUsize::new(0),
                 handles: AtomicUsize::new(0),
+                has_ended: AtomicBool::new(false),
                 home: Weak::clone(&self.me),
                 state: Mutex::new(Guarded {
                     mailbox: Mailbox::new(),

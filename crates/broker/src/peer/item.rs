@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use roundtrip_core::Outcome;
 use roundtrip_protocol::{
-    ChannelName, Frame, Header, MailboxNumber, Progress, ProgressUpdate, RequestId, RequesterName, ServiceNumber,
-    TicketNumber, Token,
+    ChannelName, DeadLetterEntry, Frame, Header, MailboxNumber, Problem, Progress, ProgressUpdate, Redrive, Redriven,
+    RequestId, RequesterName, ServiceNumber, TicketNumber, Token,
 };
 
 use crate::handles::BrokerHandles;
-use crate::message::{Answer, Payload, Request, travelling};
+use crate::message::{Answer, Part, Payload, Request, travelling};
 
 /// About how many bytes a frame has beside its texts and its payload.
 const FRAME: usize = 96;
@@ -25,7 +25,10 @@ pub(crate) enum Item {
         token: Token,
         attempt: u32,
         lease: Duration,
+        remaining: Duration,
+        attempt_timeout: Option<Duration>,
         requester: RequesterName,
+        redrive_of: Option<RequestId>,
         request: Arc<Request>,
         /// Held here too: the request lets go of it when it has its outcome.
         payload: Option<Arc<Payload>>,
@@ -37,9 +40,14 @@ pub(crate) enum Item {
         mailbox: MailboxNumber,
         channel: ChannelName,
         id: RequestId,
+        redrive_of: Option<RequestId>,
         request: Arc<Request>,
         outcome: Outcome<BrokerHandles>,
     },
+    /// A part of a followed request.
+    Part { ticket: TicketNumber, delivery: u32, number: u32, part: Arc<Part> },
+    /// A dead letter.
+    DeadLetter { header: Box<roundtrip_protocol::DeadLetter>, payload: Option<Arc<Payload>> },
     /// The latest progress of a ticket, whatever it is by then.
     Progress(TicketNumber),
 }
@@ -67,6 +75,10 @@ impl Item {
                     payload.as_ref().map_or(0, |payload| payload.bytes().len()) + request.label.bytes()
                 }
                 Self::Outcome { outcome, .. } | Self::Reply { outcome, .. } => answer_weight(outcome),
+                Self::Part { part, .. } => part.payload.len() + part.label.bytes(),
+                Self::DeadLetter { payload, .. } => {
+                    self.texts() + payload.as_ref().map_or(0, |payload| payload.bytes().len())
+                }
                 Self::Progress(_) => 0,
             }
     }
@@ -80,8 +92,13 @@ impl Item {
                 Header::State(state) => state.progress.as_ref().map_or(0, |at| at.stage.len() + at.note.len()),
                 Header::Channels(part) => part.channels.len() * size_of::<roundtrip_protocol::ChannelFigures>(),
                 Header::Bound(bound) => bound.refusal.as_ref().map_or(0, |refusal| refusal.message.len()),
+                Header::DeadLetters(list) => list.letters.iter().map(letter_texts).sum(),
+                Header::Redriven(Redriven { result: Redrive::Refused(refusal), .. }) => refusal.message.len(),
                 _ => 0,
             },
+            Self::DeadLetter { header, .. } => {
+                header.letter.as_ref().map_or(0, |letter| letter_texts(&letter.entry) + letter.label.bytes())
+            }
             _ => 0,
         }
     }
@@ -90,13 +107,27 @@ impl Item {
     pub(crate) fn into_frame(self, latest: Option<Progress>, lending: Lending) -> Option<Frame> {
         Some(match self {
             Self::Ready(frame) => frame,
-            Self::Delivery { service, token, attempt, lease, requester, request, payload } => {
+            Self::Delivery {
+                service,
+                token,
+                attempt,
+                lease,
+                remaining,
+                attempt_timeout,
+                requester,
+                redrive_of,
+                request,
+                payload,
+            } => {
                 let header = roundtrip_protocol::Delivery {
                     service,
                     token,
                     attempt,
                     lease_ms: millis(lease),
+                    remaining_ms: millis(remaining),
+                    attempt_ms: attempt_timeout.map(millis),
                     requester,
+                    redrive_of,
                     operation: request.operation.clone(),
                     label: request.label.clone(),
                 };
@@ -108,12 +139,21 @@ impl Item {
                 let header = roundtrip_protocol::Outcome { ticket, attempts: outcome.attempts, ending };
                 Frame::new(header, payload_of(answer, lending))
             }
-            Self::Reply { mailbox, channel, id, request, outcome } => {
+            Self::Reply { mailbox, channel, id, redrive_of, request, outcome } => {
                 let (ending, answer) = travelling(&outcome);
                 let operation = request.operation.clone();
                 let attempts = outcome.attempts;
-                let header = roundtrip_protocol::Reply { mailbox, channel, id, operation, attempts, ending };
+                let header =
+                    roundtrip_protocol::Reply { mailbox, channel, id, redrive_of, operation, attempts, ending };
                 Frame::new(header, payload_of(answer, lending))
+            }
+            Self::Part { ticket, delivery, number, part } => {
+                let header = roundtrip_protocol::Part { ticket, delivery, number, label: part.label.clone() };
+                Frame::new(header, lent(&part.payload, &part, lending))
+            }
+            Self::DeadLetter { header, payload } => {
+                let payload = payload.map(|payload| lent(payload.bytes(), &payload, lending));
+                Frame::new(*header, payload.unwrap_or_default())
             }
             Self::Progress(ticket) => Frame::from(ProgressUpdate { ticket, progress: latest? }),
         })
@@ -147,8 +187,15 @@ impl<T> AsRef<[u8]> for Lent<T> {
 fn answer_weight(outcome: &Outcome<BrokerHandles>) -> usize {
     match &outcome.ending {
         roundtrip_core::Ending::Replied(answer) | roundtrip_core::Ending::Failed(answer) => answer.payload.len(),
-        roundtrip_core::Ending::Dead { .. } => 0,
+        roundtrip_core::Ending::Dead { .. } | roundtrip_core::Ending::Expired | roundtrip_core::Ending::Cancelled => 0,
     }
+}
+
+fn letter_texts(entry: &DeadLetterEntry) -> usize {
+    size_of::<DeadLetterEntry>()
+        + entry.operation.len()
+        + entry.requester.as_str().len()
+        + entry.last.as_ref().map_or(0, Problem::bytes)
 }
 
 /// A length of time as frames tell it.

@@ -62,6 +62,13 @@ impl Open {
         self.tickets.get(&number)
     }
 
+    /// The number stands for another request of the same channel from here on.
+    pub(crate) fn redirect_ticket(&mut self, number: TicketNumber, id: RequestId) {
+        if let Some(ticket) = self.tickets.get_mut(&number) {
+            ticket.id = id;
+        }
+    }
+
     pub(crate) fn close_ticket(&mut self, number: TicketNumber) -> Option<Ticket> {
         let closed = self.tickets.remove(&number);
         if self.tickets.is_empty() && self.tickets.capacity() > 16 {

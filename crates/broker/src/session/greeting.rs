@@ -41,7 +41,6 @@ impl State {
             Claim::Latest { before: None } => {}
         }
         self.stage = Stage::Open { instance: hello.instance, number: hello.connection };
-        self.takes = hello.max_payload;
         let limits = &self.shared.limits;
         let welcome = Welcome {
             version: VERSION,

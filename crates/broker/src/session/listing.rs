@@ -9,13 +9,13 @@ use crate::batch::Batch;
 const BESIDE: usize = 64;
 
 /// What a channel takes in a part beside its name, in bytes.
-const FIGURES: usize = 8 + 8 + 8 + 4 + 8;
+const FIGURES: usize = 8 + 3 * 8 + 4 + 5 * 8;
 
 impl State {
     pub(super) fn list_channels(&self, list: &ListChannels, batch: &mut Batch) -> Result<(), Fault> {
         let mut part = Vec::new();
         let mut size = BESIDE;
-        for figures in self.shared.channels.figures() {
+        for figures in self.shared.channels.figures(batch.now) {
             let more = FIGURES + figures.channel.as_str().len();
             if size + more > MAX_HEADER {
                 let channels = std::mem::take(&mut part);

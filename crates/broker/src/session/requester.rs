@@ -1,16 +1,20 @@
 //! What requesters ask: names, submissions, tickets, acknowledgements.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
 use bytes::Bytes;
-use roundtrip_core::{Command, Peer as _};
+use roundtrip_core::{Command, Key, Peer as _, Submission};
 use roundtrip_protocol::{
-    Acknowledge, Acknowledged, Acknowledgement, Attach, ChannelNumber, Detach, Goodbye, Introduce, Label, MAX_HEADER,
-    MailboxNumber, Refusal, RefusalCode, Refused, Submit, TicketNumber,
+    Acknowledge, Acknowledged, Acknowledgement, Attach, Cancel, Cancellation, Cancelled, ChannelNumber, Detach,
+    Goodbye, Introduce, Label, MAX_HEADER, MAX_KEY, MailboxNumber, Refusal, RefusalCode, Refused, ReplyTo,
+    RequesterName, Submit, TicketNumber,
 };
 
 use super::{Binding, Fault, Requester, State};
 use crate::admission::Unread;
 use crate::batch::Batch;
-use crate::mailbox::{Address, MailboxHandle};
+use crate::mailbox::{Address, MailboxHandle, Place};
 use crate::memory::Room;
 use crate::message::Request;
 use crate::peer::{Asked, InUse, Ticket};
@@ -22,7 +26,7 @@ const MAX_OPERATION: usize = 1024;
 const MAX_LABEL: usize = MAX_HEADER - 4 * 1024;
 
 /// When to submit again where there is no room, in milliseconds.
-const RETRY_AFTER_MS: u64 = 1_000;
+pub(super) const RETRY_AFTER_MS: u64 = 1_000;
 
 impl State {
     pub(super) fn introduce(&mut self, introduce: Introduce) -> Result<(), Fault> {
@@ -64,8 +68,9 @@ impl State {
         payload: Result<(Bytes, Room), Unread>,
         batch: &mut Batch,
     ) -> Result<(), Fault> {
-        let Submit { ticket, channel: number, id, requester: asker, reply_channel, operation, label } = submit;
-        let requester = self.requester(asker)?.name.clone();
+        let Submit { ticket, channel: number, id, requester: asker, .. } = submit;
+        let Requester { name: requester, is_unnamed } = self.requester(asker)?;
+        let (requester, is_unnamed) = (requester.clone(), *is_unnamed);
         let channel = match self.binding(number)? {
             Binding::Channel(channel) => channel.clone(),
             Binding::Refused(refusal) => {
@@ -76,20 +81,31 @@ impl State {
         };
         let accepted = self.check_drain(batch).and_then(|()| {
             let (payload, room) = payload.map_err(refusal_of)?;
-            check_texts(&operation, &label)?;
-            let mailbox = match reply_channel {
-                None => self.address(asker, number)?,
-                Some(reply_channel) => self.mailbox(asker, &reply_channel)?,
+            check_texts(&submit.operation, &submit.label)?;
+            channel.plan.check_kind(&submit.operation, &submit.label.content_type)?;
+            let scope = (!is_unnamed).then(|| requester.clone());
+            let key =
+                submit.key.map(|text| key(text, scope, &submit.operation, &submit.label, &payload)).transpose()?;
+            let place = match submit.reply {
+                ReplyTo::Own => take_place(&self.address(asker, number)?)?,
+                ReplyTo::On(reply_channel) => take_place(&self.mailbox(asker, &reply_channel)?)?,
+                ReplyTo::Nowhere => Place::nowhere(),
             };
-            let request = Request::new(operation, label, payload, room);
-            let place = mailbox.place(&request).ok_or_else(|| mailbox_full(&mailbox))?;
-            Ok((request, place))
+            let bytes = payload.len();
+            let request = Request::new(submit.operation, submit.label, payload, room);
+            Ok(Submission {
+                bytes,
+                priority: submit.priority,
+                deadline: submit.deadline_ms.map(Duration::from_millis),
+                delay: Duration::from_millis(submit.delay_ms),
+                key,
+                ..Submission::new(id, requester, request, place)
+            })
         });
         match accepted {
-            Ok((request, place)) => {
+            Ok(submission) => {
                 if self.open_ticket(ticket, Ticket { channel: number, id, asked: Asked::Plainly }, batch)? {
-                    let peer = self.peer.clone();
-                    channel.run(Command::Submit { peer, ticket, id, requester, request, place }, batch);
+                    channel.run(Command::Submit { peer: self.peer.clone(), ticket, submission }, batch);
                 }
             }
             // Refused here, but perhaps accepted over an earlier connection: then it stays accepted.
@@ -139,6 +155,17 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn cancel(&mut self, cancel: &Cancel, batch: &mut Batch) -> Result<(), Fault> {
+        let Cancel { call, channel, id } = *cancel;
+        match self.binding(channel)? {
+            Binding::Channel(channel) => channel.run(Command::Cancel { peer: self.peer.clone(), call, id }, batch),
+            Binding::Refused(_) => {
+                self.peer.send(Cancelled { call, result: Cancellation::UnknownTicket }, batch);
+            }
+        }
+        Ok(())
+    }
+
     /// The requester's mailbox on the channel's own reply channel.
     fn address(
         &mut self,
@@ -175,7 +202,7 @@ impl State {
         Ok(mailbox)
     }
 
-    fn check_drain(&self, batch: &Batch) -> Result<(), Refusal> {
+    pub(super) fn check_drain(&self, batch: &Batch) -> Result<(), Refusal> {
         match self.shared.draining.remaining_ms(batch.now) {
             None => Ok(()),
             Some(remaining_ms) => {
@@ -240,7 +267,31 @@ pub(super) const fn max_label() -> usize {
     MAX_LABEL
 }
 
-fn mailbox_full(mailbox: &MailboxHandle) -> Refusal {
+/// Names a key with what it is used for. The fingerprint is no secret and keeps nobody out: it tells a slip from a repetition.
+fn key(
+    text: String,
+    requester: Option<RequesterName>,
+    operation: &str,
+    label: &Label,
+    payload: &Bytes,
+) -> Result<Key, Refusal> {
+    if text.is_empty() || text.len() > MAX_KEY {
+        let message = format!("an idempotency key has 1 to {MAX_KEY} bytes, this one has {}", text.len());
+        return Err(Refusal::new(RefusalCode::Invalid, message));
+    }
+    let half = |seed: u8| {
+        let mut hasher = DefaultHasher::new();
+        (seed, operation, &label.content_type, &payload[..]).hash(&mut hasher);
+        u128::from(hasher.finish())
+    };
+    Ok(Key { requester, text, fingerprint: half(0) << 64 | half(1) })
+}
+
+fn take_place(mailbox: &MailboxHandle) -> Result<Place, Refusal> {
+    mailbox.place().ok_or_else(|| mailbox_full(mailbox))
+}
+
+pub(super) fn mailbox_full(mailbox: &MailboxHandle) -> Refusal {
     let message = format!(
         "the requester has {} replies due or unacknowledged on this reply channel: acknowledge some first",
         mailbox.capacity()

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use roundtrip_core::{Command, Peer as _, ServiceInstance, Settling};
 use roundtrip_protocol::{
     Answer, Answered, Credit, ErrorCode, Problem, Progress, ProgressReport, Refusal, RefusalCode, Renew, ServiceNumber,
-    Settle, Settlement, Subscribe, Subscribed, TakeBack, Unsubscribe, Unsubscribed,
+    Settle, Settlement, Stopped, Subscribe, Subscribed, TakeBack, Unsubscribe, Unsubscribed,
 };
 
 use super::requester::{encoded_len, max_label};
@@ -29,7 +29,7 @@ pub(crate) const PROGRESS_LIMIT: usize = MAX_STAGE + MAX_NOTE;
 
 impl State {
     pub(super) fn subscribe(&mut self, subscribe: &Subscribe, batch: &mut Batch) -> Result<(), Fault> {
-        let Subscribe { service, channel, credit, hold } = *subscribe;
+        let Subscribe { service, channel, credit, hold, lease_ms } = *subscribe;
         let channel = match self.binding(channel)?.clone() {
             Binding::Channel(channel) => channel,
             Binding::Refused(refusal) => {
@@ -45,20 +45,18 @@ impl State {
             Some(_) => {}
             None => self.check_room(self.services.len(), "services")?,
         }
-        let largest = channel.plan.max_payload;
-        if self.takes < largest as u64 {
-            let takes = self.takes;
-            let message = format!("payloads on this channel have up to {largest} bytes, the client takes {takes}");
-            let refusal = Some(Refusal::new(RefusalCode::Invalid, message));
+        if lease_ms == Some(0) {
+            let refusal = Some(Refusal::new(RefusalCode::Invalid, "a lease has at least 1 ms, the wish was for 0"));
             self.peer.send(Unsubscribed { service, refusal }, batch);
             return Ok(());
         }
         self.check_credit(service, credit)?;
-        let lease_ms = item_millis(channel.plan.settings.lease);
-        self.peer.send(Subscribed { service, lease_ms }, batch);
+        let lease = channel.plan.lease(lease_ms.map(Duration::from_millis));
+        self.peer.send(Subscribed { service, lease_ms: item_millis(lease) }, batch);
         let subscriber = self.service_instance(service)?;
         self.services.insert(service, Subscription { channel: channel.clone(), credit: Some(credit) });
-        channel.run(Command::Subscribe { peer: self.peer.clone(), service: subscriber, credit, hold }, batch);
+        let peer = self.peer.clone();
+        channel.run(Command::Subscribe { peer, service: subscriber, credit, hold, lease }, batch);
         Ok(())
     }
 
@@ -141,6 +139,14 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn stopped(&mut self, stopped: &Stopped, batch: &mut Batch) -> Result<(), Fault> {
+        let Stopped { channel, token } = *stopped;
+        if let Binding::Channel(channel) = self.binding(channel)? {
+            channel.run(Command::Stopped { token }, batch);
+        }
+        Ok(())
+    }
+
     pub(super) fn report_progress(&mut self, report: ProgressReport, batch: &mut Batch) -> Result<(), Fault> {
         let ProgressReport { channel, token, progress } = report;
         if let Binding::Channel(channel) = self.binding(channel)? {
@@ -190,6 +196,9 @@ fn settling(settlement: Settlement, payload: Bytes, room: Room) -> Result<Settli
             Settling::Reject(message::Answer::problem(problem, None, Bytes::new(), room))
         }
         Settlement::Release => Settling::Release,
+        Settlement::Throttle { retry_after_ms } => {
+            Settling::Throttle { retry_after: Duration::from_millis(retry_after_ms) }
+        }
         _ => return Err(Answer::Invalid),
     })
 }
