@@ -358,14 +358,8 @@ impl State {
         for mailbox in mailboxes {
             mailbox.forget_peer(peer);
         }
-        let channels: Vec<_> = std::mem::take(&mut self.channels)
-            .into_iter()
-            .filter_map(|(_, binding)| match binding {
-                Binding::Channel(channel) => Some(channel),
-                Binding::Refused(_) => None,
-            })
-            .collect();
-        for channel in channels {
+        for binding in std::mem::take(&mut self.channels).into_values() {
+            let Binding::Channel(channel) = binding else { continue };
             channel.run(Command::PeerGone { peer }, batch);
             let name = channel.name().clone();
             drop(channel);

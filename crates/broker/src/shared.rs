@@ -97,9 +97,9 @@ impl Shared {
                 return None;
             }
             let mut batch = Batch::new(self);
-            let is_freed = self.channels.all().iter().fold(false, |any, channel| channel.make_room(&mut batch) || any);
+            let freed = self.channels.all().iter().filter(|channel| channel.make_room(&mut batch)).count();
             batch.finish();
-            if !is_freed {
+            if freed == 0 {
                 return None;
             }
         }
