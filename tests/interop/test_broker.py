@@ -161,6 +161,7 @@ class Requesting(unittest.TestCase):
         self.assertEqual(reply(service, delivery, b"HELLO"), "settled")
         stale = {**delivery, "token": {**delivery["token"], "delivery": 77}}
         self.assertEqual(reply(service, stale, b"HELLO"), "lease_lost")
+        self.assertEqual(figures_of(service, channel)["stale"], 1)
 
     def test_the_same_id_is_the_same_request(self):
         channel = new_channel()
