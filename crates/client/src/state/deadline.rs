@@ -52,7 +52,7 @@ impl ClientState {
         let timer = self.timers.earliest(|due| match due {
             Due::Submission(ticket, order) => !tickets.entry(ticket.0).is_some_and(|entry| entry.waits_since(order)),
             Due::Settlement(key, token) => !deliveries.entry(key.0).is_some_and(|entry| entry.waits_for_room(token)),
-            Due::Part(key) => !parts.entry(key.0).is_some_and(PartEntry::waits_for_time),
+            Due::Part(key) => !parts.entry(key.0).is_some_and(PartEntry::waits),
             Due::Subscription(_) => false,
         });
         phase

@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use roundtrip_protocol::{AddPart, Answer, Call, Frame, Label, Limits, StopReason, Token};
+use roundtrip_protocol::{AddPart, Answer, Call, Frame, Hold, Label, Limits, StopReason, Token};
 use tokio::time::Instant;
 
 use super::settlement::{HEADER_REST, SettleFailure};
@@ -21,6 +21,9 @@ use crate::state::ClientState;
 use crate::state::question::Question;
 use crate::state::timers::Due;
 use crate::state::wakers::Wakers;
+
+/// After how long a part asks for room by itself where nobody tells it of some.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The type number of `AddPart`.
 pub(in crate::state) const ADD_PART_TYPE: u8 = 0x2d;
@@ -81,20 +84,14 @@ enum Place {
     Queued,
     /// The broker may have it.
     Sent(Call),
-    /// The broker has no room for it, and says when it has.
-    WaitsForRoom,
-    /// The broker has no room for it, and said when to try again.
-    WaitsForTime,
+    /// The broker has no room for it: it is sent again when there is some, or when it is time to ask again.
+    Waits,
     Done(Result<u32, PartFailure>),
 }
 
 impl PartEntry {
-    pub(in crate::state) fn waits_for_time(&self) -> bool {
-        self.place == Place::WaitsForTime
-    }
-
-    fn waits(&self) -> bool {
-        matches!(self.place, Place::WaitsForRoom | Place::WaitsForTime)
+    pub(in crate::state) fn waits(&self) -> bool {
+        self.place == Place::Waits
     }
 
     fn limit_passed(&self, limits: Limits) -> Option<u64> {
@@ -162,7 +159,7 @@ impl ClientState {
         match entry.place {
             Place::Done(_) => drop(self.parts.remove(part.0)),
             Place::Sent(_) => {}
-            Place::Queued | Place::WaitsForRoom | Place::WaitsForTime => self.finish_part(part, Err(PartFailure::Full)),
+            Place::Queued | Place::Waits => self.finish_part(part, Err(PartFailure::Full)),
         }
     }
 
@@ -177,11 +174,13 @@ impl ClientState {
                 let number = entry.parts.kept;
                 self.finish_part(part, Ok(number));
             }
-            Answer::PartsFull if waits => self.let_part_wait(part, Place::WaitsForRoom),
+            Answer::PartsFull if waits => {
+                // Over another connection than it came by, nobody tells one who holds it by lease.
+                let is_told = self.deliveries.entry(delivery.0).is_some_and(|entry| entry.hold == Hold::Connection);
+                self.let_part_wait(part, (!is_told).then(|| now + ASK_AGAIN));
+            }
             Answer::MailboxBusy { retry_after_ms } if waits => {
-                self.timers.set(now + Duration::from_millis(retry_after_ms), Due::Part(part));
-                self.changed = true;
-                self.let_part_wait(part, Place::WaitsForTime);
+                self.let_part_wait(part, Some(now + Duration::from_millis(retry_after_ms)));
             }
             Answer::PartsFull | Answer::MailboxBusy { .. } => self.finish_part(part, Err(PartFailure::Full)),
             Answer::TooLarge { max_payload } => {
@@ -195,18 +194,14 @@ impl ClientState {
     /// There is room for parts of a delivery again.
     pub(in crate::state) fn handle_parts_room(&mut self, token: Token) {
         let Some(key) = self.delivery_of(token) else { return };
-        let first = self.deliveries.entry(key.0).and_then(|entry| entry.parts.unkept.front().copied());
-        if let Some(entry) = first.and_then(|part| self.parts.entry_mut(part.0))
-            && entry.place == Place::WaitsForRoom
-        {
-            entry.place = Place::Queued;
-            self.send_first_part(key);
+        if let Some(first) = self.deliveries.entry(key.0).and_then(|entry| entry.parts.unkept.front().copied()) {
+            self.add_part_again(first);
         }
     }
 
-    /// The time has come for a part to be sent again.
+    /// There may be room by now for a part that waits.
     pub(in crate::state) fn add_part_again(&mut self, part: PartKey) {
-        if let Some(entry) = self.parts.entry_mut(part.0).filter(|entry| entry.waits_for_time()) {
+        if let Some(entry) = self.parts.entry_mut(part.0).filter(|entry| entry.waits()) {
             entry.place = Place::Queued;
             let delivery = entry.delivery;
             self.send_first_part(delivery);
@@ -242,9 +237,15 @@ impl ClientState {
         }
     }
 
-    fn let_part_wait(&mut self, part: PartKey, place: Place) {
+    /// Lets the first part of a delivery wait for room, and asks again at a time. What is only tried does not wait
+    /// behind it.
+    fn let_part_wait(&mut self, part: PartKey, again: Option<Instant>) {
+        if let Some(at) = again {
+            self.timers.set(at, Due::Part(part));
+            self.changed = true;
+        }
         let Some(entry) = self.parts.entry_mut(part.0) else { return };
-        entry.place = place;
+        entry.place = Place::Waits;
         let key = entry.delivery;
         let Some(delivery) = self.deliveries.entry_mut(key.0) else { return };
         let parts = &self.parts;

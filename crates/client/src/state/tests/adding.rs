@@ -87,6 +87,22 @@ fn a_part_without_room_waits_until_there_is_some() {
 }
 
 #[test]
+fn a_part_of_a_delivery_by_lease_alone_asks_for_room_by_itself() {
+    let mut scene = Scene::connected();
+    let (_, key) = scene.service_at_work(Hold::Lease, 30_000);
+    let part = scene.add(key, "one");
+    scene.break_connection();
+    scene.connect();
+    let Header::AddPart(again) = scene.frames().swap_remove(1).header else { panic!("it is added again") };
+    scene.answer(again.call, Answer::PartsFull);
+    assert!(scene.names().is_empty());
+    scene.pass(Duration::from_secs(1));
+    let (call, ..) = scene.sent_part();
+    scene.answer(call, Answer::PartKept);
+    assert_eq!(scene.part(part), Poll::Ready(Ok(1)));
+}
+
+#[test]
 fn one_who_only_tries_is_told_that_there_is_no_room() {
     let (mut scene, service, key) = at_work();
     let tried = scene.try_to_add(key, "one").unwrap();
@@ -112,11 +128,10 @@ fn one_who_only_tries_is_told_that_there_is_no_room() {
 
 #[test]
 fn a_part_for_which_the_broker_has_no_memory_is_added_again_later() {
-    let (mut scene, service, key) = at_work();
+    let (mut scene, _, key) = at_work();
     let part = scene.add(key, "one");
     let (call, ..) = scene.sent_part();
     scene.answer(call, Answer::MailboxBusy { retry_after_ms: 200 });
-    scene.parts_have_room(service);
     scene.pass(Duration::from_millis(199));
     assert!(scene.names().is_empty());
     scene.pass(Duration::from_millis(1));
