@@ -2,7 +2,7 @@
 
 use roundtrip_protocol::{Acknowledgement, Ticket as TicketId};
 
-use crate::call;
+use crate::question;
 use crate::requester::Introduced;
 use crate::state::CallAnswer;
 
@@ -23,7 +23,7 @@ pub enum AcknowledgeError {
 
 pub(crate) async fn acknowledge(requester: &Introduced, ticket: &TicketId) -> Result<(), AcknowledgeError> {
     let call = requester.link.with(|state, _| state.acknowledge(requester.key, ticket));
-    match call::answer(&requester.link, call).await {
+    match question::answer(&requester.link, call).await {
         Some(CallAnswer::Acknowledged(Acknowledgement::Done)) => Ok(()),
         Some(CallAnswer::Acknowledged(Acknowledgement::NoOutcomeYet)) => Err(AcknowledgeError::NoOutcomeYet),
         Some(CallAnswer::Acknowledged(_)) => Err(AcknowledgeError::Forbidden),

@@ -2,8 +2,8 @@
 
 use roundtrip_protocol::{Cancellation as Told, NameError, OutcomeKind, Ticket as TicketId};
 
-use crate::call::answer;
 use crate::link::Link;
+use crate::question::answer;
 use crate::state::CallAnswer;
 use crate::wait::WaitError;
 

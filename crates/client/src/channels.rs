@@ -2,8 +2,8 @@
 
 use roundtrip_protocol::ChannelFigures;
 
-use crate::call::answer;
 use crate::link::Link;
+use crate::question::answer;
 use crate::state::CallAnswer;
 
 /// Why the list of channels did not come.

@@ -8,8 +8,8 @@ use roundtrip_protocol::{
     Ticket as TicketId,
 };
 
-use crate::call::answer;
 use crate::link::Link;
+use crate::question::answer;
 use crate::state::{CallAnswer, ClientState};
 
 /// How many letters are asked for at once when all are listed.

@@ -2,8 +2,8 @@
 
 use roundtrip_protocol::Refusal;
 
-use crate::call::answer;
 use crate::link::Link;
+use crate::question::answer;
 use crate::state::CallAnswer;
 
 /// Why a broker does not drain.

@@ -12,12 +12,12 @@ use tokio::time::Instant;
 
 use roundtrip_transport::runtime;
 
-use crate::call;
 use crate::failure::{RawFailure, whole_millis};
 use crate::handler::Request;
 use crate::link::Link;
 use crate::message::Message;
 use crate::part::{self, PartError, WithoutRoom};
+use crate::question;
 use crate::state::{CallAnswer, DeliveryKey, Handed, ServiceEvent, SettleFailure};
 
 /// Takes deliveries from a channel by hand.
@@ -177,7 +177,7 @@ impl Pulled {
     /// The lease was lost, the request was cancelled or has expired, or the client was closed.
     pub async fn renew(&self) -> Result<(), SettleError> {
         let call = self.link.with(|state, _| state.renew(self.key)).map_err(SettleError::of)?;
-        match call::answer(&self.link, call).await {
+        match question::answer(&self.link, call).await {
             Some(CallAnswer::Answered(Answer::Renewed)) => Ok(()),
             Some(CallAnswer::Answered(Answer::Cancelled)) => Err(SettleError::Cancelled),
             Some(CallAnswer::Answered(Answer::Expired)) => Err(SettleError::Expired),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use roundtrip_protocol::{ChannelName, NameError, OpenMode, Refusal, Ticket as TicketId};
+use roundtrip_protocol::{ChannelName, NameError, OpenMode, Refusal, RequestId, Ticket as TicketId};
 
 use crate::acknowledge::{AcknowledgeError, acknowledge};
 use crate::outcome::Outcome;
@@ -122,9 +122,9 @@ impl Replies {
         let link = &open.requester.link;
         match link.with(|state, _| state.poll_reply(open.key, only_there, context.waker())) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(MailboxItem::Reply { ticket, operation, outcome }) => {
+            Poll::Ready(MailboxItem::Reply { ticket, redrive_of, operation, outcome }) => {
                 let requester = Arc::clone(&open.requester);
-                Poll::Ready(Some(Ok(Reply { ticket, operation, outcome, requester })))
+                Poll::Ready(Some(Ok(Reply { ticket, redrive_of, operation, outcome, requester })))
             }
             Poll::Ready(MailboxItem::CaughtUp) => Poll::Ready(None),
             Poll::Ready(MailboxItem::End(failure)) => {
@@ -152,6 +152,8 @@ impl Stream for Replies {
 pub struct Reply {
     /// The request.
     pub ticket: TicketId,
+    /// The dead letter that the request was made of, if it was.
+    pub redrive_of: Option<RequestId>,
     /// The name of what was asked for; may be empty.
     pub operation: String,
     /// How it ended.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use roundtrip_protocol::{ChannelName, NameError, OpenMode, RequestId, RequesterName, Ticket as TicketId};
 
+use crate::call::Call;
 use crate::id::new_uuid;
 use crate::link::Link;
 use crate::message::Message;
@@ -12,7 +13,7 @@ use crate::operation::Operation;
 use crate::replies::OpenReplies;
 use crate::state::RequesterKey;
 use crate::status::{self, TicketState};
-use crate::submit::{Call, Submit, SubmitRaw};
+use crate::submit::{Submit, SubmitRaw};
 use crate::ticket::{RawTicket, Ticket};
 use crate::wait::WaitError;
 

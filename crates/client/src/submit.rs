@@ -14,7 +14,6 @@ use roundtrip_protocol::{
 
 use crate::message::{JSON, Message};
 use crate::operation::Operation;
-use crate::outcome::OutcomeError;
 use crate::requester::{Introduced, new_ticket};
 use crate::state::{NewSubmission, Terms, TicketFailure};
 use crate::ticket::{RawTicket, Ticket};
@@ -117,7 +116,7 @@ impl SubmitRaw {
     }
 
     /// Hands the request to the client; the ticket is valid once it was accepted.
-    fn start(self) -> Result<RawTicket, SubmitError> {
+    pub(crate) fn start(self) -> Result<RawTicket, SubmitError> {
         let requester = self.requester?;
         let (label, payload) = self.message?.into_parts();
         self.reply_channel?;
@@ -160,7 +159,7 @@ impl IntoFuture for SubmitRaw {
 /// [`Submit::under`].
 #[must_use = "nothing is submitted until it is awaited"]
 pub struct Submit<Op> {
-    raw: SubmitRaw,
+    pub(crate) raw: SubmitRaw,
     operation: PhantomData<fn() -> Op>,
 }
 
@@ -242,77 +241,6 @@ impl<Op: Operation> IntoFuture for Submit<Op> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move { self.raw.accepted().await.map(Ticket::new) })
-    }
-}
-
-/// A request that is about to be submitted and waited for. Await it for the reply; it acknowledges as it hands over.
-///
-/// Dropped before it is ready, it does what a dropped [`Submit`] or a dropped [`Ticket`] does.
-#[must_use = "nothing is submitted until it is awaited"]
-pub struct Call<Op> {
-    submit: Submit<Op>,
-}
-
-impl<Op: Operation> Call<Op> {
-    pub(crate) fn new(submit: Submit<Op>) -> Self {
-        Self { submit }
-    }
-
-    /// As [`Submit::header`].
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.submit = self.submit.header(name, value);
-        self
-    }
-
-    /// As [`SubmitRaw::priority`].
-    pub fn priority(mut self, priority: u8) -> Self {
-        self.submit = self.submit.priority(priority);
-        self
-    }
-
-    /// As [`SubmitRaw::deadline`].
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.submit = self.submit.deadline(deadline);
-        self
-    }
-
-    /// As [`SubmitRaw::delay`].
-    pub fn delay(mut self, delay: Duration) -> Self {
-        self.submit = self.submit.delay(delay);
-        self
-    }
-
-    /// As [`SubmitRaw::idempotency_key`].
-    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
-        self.submit = self.submit.idempotency_key(key);
-        self
-    }
-
-    /// As [`SubmitRaw::one_way`].
-    pub fn one_way(mut self) -> Self {
-        self.submit = self.submit.one_way();
-        self
-    }
-
-    /// As [`SubmitRaw::under`].
-    pub fn under(mut self, ticket: TicketId) -> Self {
-        self.submit = self.submit.under(ticket);
-        self
-    }
-
-    async fn answer(self) -> Result<Op::Reply, CallError<Op::Error>> {
-        let ticket = self.submit.raw.start()?;
-        let outcome = ticket.called().await?;
-        Ok(ticket.hand_over::<Op>(outcome)?)
-    }
-}
-
-impl<Op: Operation> IntoFuture for Call<Op> {
-    type Output = Result<Op::Reply, CallError<Op::Error>>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.answer())
     }
 }
 
@@ -398,18 +326,6 @@ impl SubmitError {
             TicketFailure::Closed => Self::ClientClosed { ticket: ticket.clone() },
         }
     }
-}
-
-/// Why a call gave no reply.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CallError<E> {
-    /// It was not accepted, or nobody knows.
-    #[error(transparent)]
-    Submit(#[from] SubmitError),
-    /// It was accepted and ended without a reply.
-    #[error("{0}")]
-    Outcome(#[from] OutcomeError<E>),
 }
 
 impl<Op> fmt::Debug for Submit<Op> {

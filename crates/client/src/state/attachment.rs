@@ -50,7 +50,6 @@ impl ClientState {
         entry.state = Some(TicketState::of(state));
         entry.wakers.wake_into(&mut self.woken);
         let attached = std::mem::replace(&mut entry.phase, Phase::Open);
-        self.ask_for_parts(ticket);
         self.note_ticket_answer(ticket, attached);
     }
 
@@ -78,5 +77,6 @@ impl ClientState {
         let (channel, id) = (entry.channel, entry.id);
         self.push_bind(channel);
         self.push(Header::from(Attach { ticket, channel, id }));
+        self.ask_for_parts(ticket);
     }
 }

@@ -59,7 +59,7 @@ impl ClientState {
 
     pub(super) fn ask_to_cancel(&mut self, channel: ChannelNumber, id: RequestId, held: bool) -> Call {
         let call = self.add_call(Question::Cancel { channel, id }, held);
-        if self.restore.has_work_done() {
+        if self.restore.is_done() {
             self.send_question(call);
         }
         call

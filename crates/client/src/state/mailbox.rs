@@ -21,6 +21,7 @@ const REMEMBERED: usize = 65_536;
 pub(crate) enum MailboxItem {
     Reply {
         ticket: Ticket,
+        redrive_of: Option<RequestId>,
         operation: String,
         outcome: Outcome,
     },
@@ -194,6 +195,7 @@ impl ClientState {
         let is_known = entry.seen.ids.contains(&reply.id);
         let item = MailboxItem::Reply {
             ticket: Ticket { channel: reply.channel, id: reply.id },
+            redrive_of: reply.redrive_of,
             operation: reply.operation,
             outcome: Outcome::new(reply.attempts, reply.ending, payload),
         };

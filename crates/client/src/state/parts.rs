@@ -13,7 +13,9 @@ use roundtrip_protocol::{
 };
 
 use super::ClientState;
+use super::place::AfterPong;
 use super::ticket::{OnDrop, Phase, TicketFailure};
+use crate::outcome::Outcome;
 use crate::parts::{Part, PartEvent};
 
 /// How many parts may be on their way or unread at once.
@@ -43,6 +45,9 @@ pub(super) struct PartsFollowed {
     acknowledges: bool,
     /// Whether the broker has said, on this connection, from where the parts come.
     begun: bool,
+    /// The outcome, if it was told before that: it is told again behind the last part, unless the request is forgotten
+    /// meanwhile.
+    outcome_before: Option<Outcome>,
     /// The last part that came.
     received: PartPlace,
     /// The last part that was handed out, of the delivery that the reader knows of.
@@ -120,6 +125,7 @@ impl ClientState {
                 of,
                 acknowledges: new.acknowledges,
                 begun: false,
+                outcome_before: None,
                 received: new.behind,
                 handed: new.behind,
                 acknowledged: PartPlace::default(),
@@ -170,10 +176,11 @@ impl ClientState {
         self.release_ticket(ticket);
     }
 
-    /// Asks for what is not there yet, if the ticket is a stream's; the broker knows the ticket on this connection.
+    /// Asks for what is not there yet, right behind the attachment, if the ticket is a stream's.
     pub(super) fn ask_for_parts(&mut self, ticket: TicketNumber) {
         let Some(parts) = self.tickets.entry_mut(ticket.0).and_then(|entry| entry.parts.as_mut()) else { return };
         parts.begun = false;
+        parts.outcome_before = None;
         parts.read = 0;
         let PartPlace { delivery, number: after } = parts.received;
         let window = WINDOW.saturating_sub(parts.unread_parts());
@@ -201,6 +208,24 @@ impl ClientState {
         parts.receive(Part { delivery, number, content_type, headers, payload });
         entry.wakers.wake_into(&mut self.woken);
         self.give_parts_window_back(ticket);
+    }
+
+    /// The outcome was told before the parts were asked for. If a pong comes before any word of them, none comes: the
+    /// request was forgotten meanwhile.
+    pub(super) fn expect_parts_first(&mut self, ticket: TicketNumber, outcome: Outcome) {
+        let Some(entry) = self.tickets.entry_mut(ticket.0).filter(|entry| entry.listens()) else { return };
+        if let Some(parts) = &mut entry.parts {
+            parts.outcome_before = Some(outcome);
+            self.await_pong(AfterPong::PartsAsked(ticket));
+        }
+    }
+
+    pub(super) fn give_up_parts_unless_begun(&mut self, ticket: TicketNumber) {
+        let parts = self.tickets.entry_mut(ticket.0).and_then(|entry| entry.parts.as_mut());
+        let outcome = parts.filter(|parts| !parts.begun).and_then(|parts| parts.outcome_before.take());
+        if let Some(outcome) = outcome {
+            self.end_ticket(ticket, outcome);
+        }
     }
 
     fn acknowledge_handed_part(&mut self, ticket: TicketNumber) {

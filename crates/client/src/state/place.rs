@@ -1,4 +1,7 @@
 //! The places for tickets that the broker gives a connection, and when the number of one that was given up is free again.
+//!
+//! A pong comes behind everything that the broker said before the ping reached it. So frames for a number that was given
+//! up before the ping come before the pong, or never.
 
 use roundtrip_protocol::{Detach, Header, Ping, TicketNumber};
 
@@ -8,12 +11,20 @@ use super::ticket::{Phase, TicketEntry, TicketFailure};
 #[derive(Default)]
 pub(super) struct Places {
     taken: u32,
-    /// The latest ping that asked for a pong; frames for what was given up before it come before the pong.
+    /// The latest ping.
     nonce: u64,
-    /// Numbers that are free when that pong comes.
-    behind: Vec<TicketNumber>,
-    /// Numbers that were given up since, and wait for the next.
-    next: Vec<TicketNumber>,
+    /// What waits for its pong.
+    behind: Vec<AfterPong>,
+    /// What waits for the next.
+    next: Vec<AfterPong>,
+}
+
+/// What is to be done when a pong has come.
+pub(super) enum AfterPong {
+    /// The number of a ticket that was given up is free.
+    Free(TicketNumber),
+    /// The parts of a ticket were asked for before, so there is word of them, or never.
+    PartsAsked(TicketNumber),
 }
 
 impl Places {
@@ -49,12 +60,16 @@ impl ClientState {
 
     pub(super) fn detach(&mut self, ticket: TicketNumber) {
         self.push(Header::from(Detach { ticket }));
-        self.places.next.push(ticket);
         if let Some(entry) = self.tickets.entry_mut(ticket.0) {
             entry.detached = true;
             let phase = std::mem::replace(&mut entry.phase, Phase::Open);
             self.note_ticket_answer(ticket, phase);
         }
+        self.await_pong(AfterPong::Free(ticket));
+    }
+
+    pub(super) fn await_pong(&mut self, then: AfterPong) {
+        self.places.next.push(then);
         self.ask_for_pong();
     }
 
@@ -71,14 +86,19 @@ impl ClientState {
         if nonce == 0 || nonce != self.places.nonce {
             return;
         }
-        for ticket in std::mem::take(&mut self.places.behind) {
-            self.leave_wire(ticket);
-            self.remove_unheld(ticket);
+        for then in std::mem::take(&mut self.places.behind) {
+            match then {
+                AfterPong::Free(ticket) => {
+                    self.leave_wire(ticket);
+                    self.remove_unheld(ticket);
+                }
+                AfterPong::PartsAsked(ticket) => self.give_up_parts_unless_begun(ticket),
+            }
         }
         self.ask_for_pong();
     }
 
-    /// Asks for the pong behind which the numbers that were given up are free; one question at a time.
+    /// One ping at a time.
     fn ask_for_pong(&mut self) {
         if self.places.behind.is_empty() && !self.places.next.is_empty() {
             std::mem::swap(&mut self.places.behind, &mut self.places.next);

@@ -1,9 +1,9 @@
 //! What a new connection is told, in the one order in which nothing is doubled and nothing is lost.
 //!
 //! First the deliveries that handlers still work on, their parts, the settlements they left, the subscriptions and the
-//! unanswered submissions. When all of these are answered: the open tickets and cancellations. When the tickets are
-//! answered: acknowledgements, and then the mailboxes, so that none offers a reply that a ticket waits for or that was
-//! handled already.
+//! unanswered submissions. When all of these are answered: the open tickets. When those are answered: cancellations,
+//! acknowledgements, and then the mailboxes, so that none offers a reply that a ticket waits for or that was handled
+//! already.
 
 use super::ClientState;
 
@@ -66,10 +66,10 @@ impl ClientState {
                 Stage::Work => {
                     self.restore.stage = Stage::Tickets;
                     self.attach_open_tickets();
-                    self.send_cancellations();
                 }
                 Stage::Tickets => {
                     self.restore.stage = Stage::Done;
+                    self.send_cancellations();
                     self.send_acknowledgements();
                     self.open_all_mailboxes();
                     self.say_goodbye();

@@ -148,6 +148,7 @@ impl ClientState {
         entry.held = false;
         if std::mem::take(&mut entry.on_drop.cancels)
             && !entry.foreign
+            && !self.line.is_closed()
             && matches!(entry.phase, Phase::Submitting(_) | Phase::Attaching | Phase::Open)
         {
             let (channel, id) = (entry.channel, entry.id);
@@ -187,19 +188,23 @@ impl ClientState {
     }
 
     pub(super) fn handle_outcome(&mut self, frame: OutcomeFrame, payload: Bytes) {
+        let OutcomeFrame { ticket, attempts, ending } = frame;
+        match self.tickets.entry(ticket.0).and_then(|entry| entry.parts.as_ref()) {
+            None => self.end_ticket(ticket, Outcome::new(attempts, ending, payload)),
+            Some(parts) if parts.has_begun() => self.end_ticket(ticket, Outcome::new(attempts, ending, Bytes::new())),
+            // It comes again behind the last part.
+            Some(_) => self.expect_parts_first(ticket, Outcome::new(attempts, ending, Bytes::new())),
+        }
+    }
+
+    pub(super) fn end_ticket(&mut self, ticket: TicketNumber, outcome: Outcome) {
         let waits = |entry: &&mut TicketEntry| entry.listens() && !matches!(entry.phase, Phase::Ended(_));
-        let Some(entry) = self.tickets.entry_mut(frame.ticket.0).filter(waits) else { return };
-        let payload = match &entry.parts {
-            Some(parts) if !parts.has_begun() => return, // It comes again behind the last part.
-            Some(_) => Bytes::new(),
-            None => payload,
-        };
-        let outcome = Outcome::new(frame.attempts, frame.ending, payload);
+        let Some(entry) = self.tickets.entry_mut(ticket.0).filter(waits) else { return };
         let before = std::mem::replace(&mut entry.phase, Phase::Ended(outcome));
         entry.wakers.wake_into(&mut self.woken);
-        self.note_ticket_answer(frame.ticket, before);
-        if self.tickets.entry(frame.ticket.0).is_some_and(|entry| !entry.held) {
-            self.let_go_of_ticket(frame.ticket);
+        self.note_ticket_answer(ticket, before);
+        if self.tickets.entry(ticket.0).is_some_and(|entry| !entry.held) {
+            self.let_go_of_ticket(ticket);
         }
     }
 
