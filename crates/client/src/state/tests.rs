@@ -2,8 +2,12 @@
 
 mod acknowledging;
 mod adding;
+mod asking;
+mod cancelling;
 mod connecting;
 mod delivering;
+mod duplicating;
+mod following;
 mod reading;
 mod reconnecting;
 mod stopping;
@@ -119,11 +123,22 @@ impl Scene {
     }
 
     fn submit_as(&mut self, requester: RequesterNumber, id: u8, fresh: bool, payload: &'static str) -> TicketNumber {
+        self.submit_on(requester, id, fresh, payload, terms())
+    }
+
+    fn submit_on(
+        &mut self,
+        requester: RequesterNumber,
+        id: u8,
+        fresh: bool,
+        payload: &'static str,
+        terms: Terms,
+    ) -> TicketNumber {
         let submission = NewSubmission {
             requester,
             ticket: ticket(id),
             fresh,
-            terms: terms(),
+            terms,
             operation: "resize".into(),
             label: Label::default(),
             payload: Bytes::from_static(payload.as_bytes()),
@@ -240,6 +255,10 @@ fn call_of(header: &Header) -> Call {
         Header::AddPart(part) => part.call,
         Header::Acknowledge(acknowledge) => acknowledge.call,
         Header::ListChannels(list) => list.call,
+        Header::Cancel(cancel) => cancel.call,
+        Header::ListDeadLetters(list) => list.call,
+        Header::RedriveDeadLetter(redrive) => redrive.call,
+        Header::PurgeDeadLetter(purge) => purge.call,
         other => panic!("{} is no question", other.name()),
     }
 }
