@@ -166,6 +166,17 @@ impl Peer {
         }
     }
 
+    /// Takes an attachment, and tells it that the request waits.
+    pub(crate) async fn attach(&mut self) -> Attach {
+        match self.header().await {
+            Header::Attach(attach) => {
+                self.say(state_of(attach.ticket, RequestState::Waiting));
+                attach
+            }
+            other => panic!("expected Attach, got {}", other.name()),
+        }
+    }
+
     pub(crate) async fn subscribe(&mut self) -> Subscribe {
         match self.header().await {
             Header::Subscribe(subscribe) => {
@@ -231,6 +242,10 @@ impl Peer {
 
 pub(crate) fn state_of(ticket: TicketNumber, state: RequestState) -> State {
     State { ticket, state, ahead: 0, services: 1, attempts: 0, remaining_ms: None, redrive_of: None, progress: None }
+}
+
+pub(crate) fn ticket_id(id: u8) -> Ticket {
+    Ticket { channel: ChannelName::new("picture_request").unwrap(), id: RequestId::from_bytes([id; 16]) }
 }
 
 pub(crate) fn replied(ticket: TicketNumber) -> Outcome {
