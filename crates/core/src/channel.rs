@@ -119,7 +119,7 @@ pub struct Figures {
     pub dead: usize,
     /// Idempotency keys.
     pub keys: usize,
-    /// When the oldest request in the queue was accepted.
+    /// When the first of the queue was accepted; of each priority, and the earliest of these.
     pub oldest: Option<Time>,
     /// Until when dispatch pauses, because a service throttled it.
     pub paused_until: Option<Time>,
@@ -343,6 +343,7 @@ impl<H: Handles> Step<'_, H> {
     /// Forgets a request that has its outcome.
     fn forget(&mut self, id: RequestId) {
         self.set_due(id, None);
+        self.drop_parts(id);
         let Some(request) = self.channel.requests.remove(&id) else { return };
         for follower in &request.followers {
             self.channel.followed.remove(follower.peer.id(), id, follower.ticket);

@@ -121,6 +121,8 @@ impl<H: Handles> Step<'_, H> {
         };
         if self.channel.followed.insert(peer.id(), id, ticket) {
             request.followers.push(Follower { peer: peer.clone(), ticket, cursor: None, is_told: false });
+        } else if let Some(follower) = request.followers.iter_mut().find(|follower| follower.is(peer.id(), ticket)) {
+            follower.is_told = false;
         }
         self.serve(id, |follower| follower.is(peer.id(), ticket));
     }
@@ -176,6 +178,7 @@ impl<H: Handles> Step<'_, H> {
 
     /// An acknowledged outcome leaves its mailbox, and can be read by ticket for as long as its key is known.
     fn keep_for_its_key(&mut self, id: RequestId) {
+        self.drop_parts(id);
         if let Some(Request { stage: Stage::Ended { is_acknowledged, .. }, place, .. }) =
             self.channel.requests.get_mut(&id)
             && !std::mem::replace(is_acknowledged, true)

@@ -191,6 +191,16 @@ impl<H: Handles> Step<'_, H> {
         }
     }
 
+    /// The outcome is acknowledged or forgotten, and the parts with it. Who still waited for some is told the outcome.
+    pub(super) fn drop_parts(&mut self, id: RequestId) {
+        if let Some(Request { parts: Some(parts), .. }) = self.channel.requests.get_mut(&id) {
+            while !parts.kept.is_empty() {
+                parts.forget_first();
+            }
+            self.serve(id, |_| true);
+        }
+    }
+
     /// The requester has no mailbox any more: what waits for its acknowledgement waits no longer.
     pub(super) fn requester_gone(&mut self, requester: &RequesterName) {
         let is_theirs = |request: &Request<H>| {
