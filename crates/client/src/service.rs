@@ -23,7 +23,7 @@ const CONCURRENCY: u32 = 64;
 ///
 /// Each request gets a task of its own. What a handler returns settles its delivery; a panic is a retryable failure.
 /// While the connection is broken handlers go on: over the next one the client takes their deliveries back and sends
-/// the replies it kept.
+/// the replies it kept. A handler whose work is no longer wanted is told so by [`Context::cancelled`], and not killed.
 #[must_use = "a service does nothing until it is run or spawned"]
 pub struct Service {
     link: Link,
