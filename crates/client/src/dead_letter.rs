@@ -18,6 +18,19 @@ const PAGE: u32 = 500;
 /// The dead letters of one channel, from [`Client::dead_letters`](crate::Client::dead_letters). Cheap to clone.
 ///
 /// Every question waits while the client is disconnected, and is asked again over the next connection.
+///
+/// ```
+/// # use roundtrip_client::{Client, DeadLetterError, DeadReason};
+/// # async fn example(client: Client) -> Result<(), DeadLetterError> {
+/// let dead = client.dead_letters("patient_summary_request");
+/// for letter in dead.list().await? {
+///     if letter.reason == DeadReason::AttemptsExhausted {
+///         let ticket = dead.redrive(letter.id).await?;
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct DeadLetters {
     link: Link,

@@ -93,7 +93,8 @@ pub enum PartEvent {
 /// another requester's request are never acknowledged, nor are those of a request that an unnamed requester attached
 /// to.
 ///
-/// It follows the request by itself, so the ticket may be awaited beside it; the outcome is then acknowledged when this
+/// It follows the request by itself, as a ticket of its own among those that the broker lets a connection have open. So
+/// the ticket may be awaited beside it; the outcome is then acknowledged when this
 /// stream has ended or is dropped, since the broker forgets the parts with it. The ticket counts as dropped once both
 /// are.
 pub struct Parts {

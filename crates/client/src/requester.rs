@@ -58,6 +58,16 @@ impl Requester {
     }
 
     /// Submits a request. Await it for the ticket; dropped before that, it may or may not have been accepted.
+    ///
+    /// ```
+    /// # use roundtrip_client::{Operation, Requester, SubmitError};
+    /// # use std::time::Duration;
+    /// # async fn example<Op: Operation>(letters: Requester, resize: Op) -> Result<(), SubmitError> {
+    /// let ticket = letters.submit(resize).deadline(Duration::from_secs(600)).idempotency_key("smith-2026").await?;
+    /// println!("ask for it again: {}", ticket.id());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn submit<Op: Operation>(&self, operation: Op) -> Submit<Op> {
         Submit::new(self.introduced.clone(), operation)
     }

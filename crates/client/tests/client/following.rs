@@ -131,6 +131,19 @@ async fn the_parts_of_an_unknown_ticket_end_and_say_why() {
 }
 
 #[tokio::test]
+async fn a_ticket_too_many_is_told_where_it_is_awaited() {
+    let (client, mut script) = client();
+    let _peer = script.welcome_with(1).await;
+    let letters = client.requester("letters");
+    let first = letters.attach_raw(ticket_id(1));
+    let second = letters.attach_raw(ticket_id(2));
+    assert_eq!(second.outcome().await, Err(WaitError::TooManyOpen { limit: 1 }));
+    let mut parts = first.parts();
+    assert_eq!(parts.next().await, None);
+    assert_eq!(parts.failure(), Some(WaitError::TooManyOpen { limit: 1 }));
+}
+
+#[tokio::test]
 async fn the_state_of_a_request_is_read_by_ticket_alone() {
     let (client, mut script) = client();
     let asking = tokio::spawn(async move { client.status(&ticket_id(1)).await });

@@ -108,6 +108,11 @@ pub(crate) fn way() -> (impl Connect, Script) {
 impl Script {
     /// The next connection, with its handshake done.
     pub(crate) async fn welcome(&mut self) -> Peer {
+        self.welcome_with(1000).await
+    }
+
+    /// As [`Script::welcome`], by a broker that lets a connection have so many tickets.
+    pub(crate) async fn welcome_with(&mut self, max_open: u32) -> Peer {
         let mut peer = self.connection().await;
         assert!(matches!(peer.next().await.header, Header::Hello(_)), "the client speaks first");
         peer.say(Welcome {
@@ -116,7 +121,7 @@ impl Script {
             start: 1,
             max_header: 65_536,
             max_payload: 1 << 20,
-            max_open: 1000,
+            max_open,
             heartbeat_ms: 0,
         });
         peer

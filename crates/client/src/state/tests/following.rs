@@ -291,3 +291,114 @@ fn the_outcome_is_acknowledged_when_the_stream_of_its_parts_is_read() {
     assert_eq!(scene.state.poll_part_event(parts, Waker::noop()), Poll::Ready(None));
     assert_eq!(scene.names(), ["Acknowledge", "Detach"]);
 }
+
+/// A broker of one request that adds parts, begins deliveries anew and keeps what is not acknowledged, as the contract
+/// says it in the plainest way.
+struct PartsBroker {
+    delivery: u32,
+    added: u32,
+    acknowledged: u32,
+    /// The number that the follower is sent next, and how many it may be sent.
+    cursor: Option<(u32, u32)>,
+}
+
+impl PartsBroker {
+    fn add(&mut self) {
+        self.added += 1;
+    }
+
+    fn begin_delivery(&mut self, reader: &mut Reader) {
+        self.delivery += 1;
+        (self.added, self.acknowledged) = (0, 0);
+        if let Some((next, _)) = &mut self.cursor {
+            *next = 1;
+            reader.says_from(self.delivery, 1);
+        }
+    }
+
+    /// Takes what the client sent, and sends what it may.
+    fn turn(&mut self, reader: &mut Reader) {
+        for frame in reader.scene.frames() {
+            match frame.header {
+                Header::FollowParts(asked) => {
+                    let behind = if asked.delivery == self.delivery { asked.after } else { 0 };
+                    let next = behind.max(self.acknowledged) + 1;
+                    self.cursor = Some((next, asked.window));
+                    reader.scene.hear(state_of(reader.ticket, RequestState::Waiting));
+                    reader.says_from(self.delivery, next);
+                }
+                Header::PartsWindow(window) => self.cursor.as_mut().expect("it follows").1 += window.more,
+                Header::AcknowledgeParts(done) if done.delivery == self.delivery => {
+                    assert!(done.through <= self.added, "nobody handled what was never added");
+                    self.acknowledged = self.acknowledged.max(done.through);
+                }
+                _ => {}
+            }
+        }
+        while let Some((next, window)) =
+            self.cursor.as_mut().filter(|(next, window)| *next <= self.added && *window > 0)
+        {
+            reader.says(self.delivery, *next);
+            *next += 1;
+            *window -= 1;
+        }
+    }
+}
+
+#[test]
+fn no_part_is_left_out_or_doubled_whatever_the_connections_and_deliveries_do() {
+    for seed in 1..300u64 {
+        let mut random = seed;
+        let mut roll = |sides: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % sides
+        };
+        let mut reader = Reader::behind(PartPlace::default());
+        reader.says_from(1, 1);
+        let mut broker = PartsBroker { delivery: 1, added: 0, acknowledged: 0, cursor: Some((1, 16)) };
+        let mut last = PartPlace::default();
+        let mut read = |reader: &mut Reader, seed: u64| match reader.next() {
+            Poll::Ready(Some(PartEvent::Part(part))) => {
+                let follows = part.number == last.number + 1 && (part.delivery == last.delivery || last.number == 0);
+                assert!(follows, "seed {seed}: {part:?} behind {last:?}");
+                last = PartPlace { delivery: part.delivery, number: part.number };
+                true
+            }
+            Poll::Ready(Some(PartEvent::Restarted { delivery })) => {
+                assert!(last.number > 0 && delivery > last.delivery, "seed {seed}: restarted behind {last:?}");
+                last = PartPlace { delivery, number: 0 };
+                true
+            }
+            Poll::Ready(other) => panic!("seed {seed}: {other:?} behind {last:?}"),
+            Poll::Pending => false,
+        };
+        for _ in 0..400 {
+            match roll(100) {
+                0..45 => broker.add(),
+                45..85 => drop(read(&mut reader, seed)),
+                85..95 => broker.turn(&mut reader),
+                95..98 => {
+                    reader.scene.break_connection();
+                    reader.scene.connect();
+                    broker.cursor = None;
+                }
+                _ => broker.begin_delivery(&mut reader),
+            }
+        }
+        loop {
+            broker.turn(&mut reader);
+            if !read(&mut reader, seed) {
+                break;
+            }
+        }
+        broker.turn(&mut reader);
+        if broker.added > 0 {
+            assert_eq!(
+                last,
+                PartPlace { delivery: broker.delivery, number: broker.added },
+                "seed {seed}: all were read"
+            );
+        }
+        assert_eq!(broker.acknowledged, broker.added, "seed {seed}: all were acknowledged");
+    }
+}
