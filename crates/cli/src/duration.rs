@@ -20,6 +20,17 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64((number * seconds * 1e6).round() / 1e6).map_err(|_| expected())
 }
 
+/// A duration as [`parse`] reads it, to the microsecond: in the largest unit of which it is a whole number.
+pub(crate) fn exactly(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    let units = [("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000)];
+    match units.iter().find(|(_, length)| micros > 0 && micros.is_multiple_of(*length)) {
+        Some((unit, length)) => format!("{}{unit}", micros / length),
+        None if micros == 0 => "0s".to_owned(),
+        None => format!("{}ms", micros as f64 / 1_000.0),
+    }
+}
+
 /// Seconds with one decimal: `12.8 s`.
 pub(crate) fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
@@ -51,6 +62,14 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert!(error.contains("500ms, 20s, 5m or 2h"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_duration_is_written_as_it_is_read() {
+        for text in ["0s", "500ms", "30s", "5m", "24h", "90m", "1001ms", "0.001ms", "87599999.5ms"] {
+            assert_eq!(exactly(parse(text).unwrap()), text);
+        }
+        assert_eq!(exactly(Duration::from_secs(7 * 24 * 3600)), "168h");
     }
 
     #[test]

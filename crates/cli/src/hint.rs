@@ -2,6 +2,8 @@
 
 use roundtrip::{ChannelFigures, ChannelName};
 
+use crate::nearest::distance;
+
 /// At most so many channels are named.
 const NAMED: usize = 5;
 
@@ -20,26 +22,6 @@ pub(crate) fn no_service(channel: &ChannelName, created: bool, channels: &[Chann
         more => format!("Channels with services: {} and {} more", served[..NAMED].join(", "), more - NAMED),
     };
     Some(format!("waiting: no service on \"{channel}\"{made}. {others}"))
-}
-
-/// How many letters have to be changed, added, left out or swapped with their neighbour to come from one to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let (from, to) = (from.as_bytes(), to.as_bytes());
-    let mut rows = vec![(0..=to.len()).collect::<Vec<usize>>()];
-    for (row, letter) in from.iter().enumerate() {
-        let above = &rows[row];
-        let mut current = vec![row + 1];
-        for (column, wanted) in to.iter().enumerate() {
-            let changed = above[column] + usize::from(letter != wanted);
-            let mut least = changed.min(above[column + 1] + 1).min(current[column] + 1);
-            if row > 0 && column > 0 && *letter == to[column - 1] && from[row - 1] == *wanted {
-                least = least.min(rows[row - 1][column - 1] + 1);
-            }
-            current.push(least);
-        }
-        rows.push(current);
-    }
-    rows[from.len()][to.len()]
 }
 
 #[cfg(test)]
@@ -81,12 +63,5 @@ mod tests {
     #[test]
     fn a_broker_without_services_says_so() {
         assert_eq!(said("a", false, &[]).unwrap(), "waiting: no service on \"a\". No channel has a service");
-    }
-
-    #[test]
-    fn a_swapped_pair_is_one_mistake() {
-        assert_eq!(distance("paitent", "patient"), 1);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

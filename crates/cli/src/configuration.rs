@@ -1,0 +1,102 @@
+//! What a broker is told by its file, its environment and its flags.
+//!
+//! A key is declared once, in [`broker_keys`] or [`channel_keys`], with its comment, its kind and its default: reading,
+//! printing and the list of what there is follow from that. Every mistake in a file is told at once, with line and key.
+
+mod broker_keys;
+mod channel_keys;
+mod environment;
+mod file;
+mod kind;
+mod kinds;
+mod mistake;
+mod printed;
+mod settings;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use roundtrip::ChannelName;
+use roundtrip::broker::{BrokerBuilder, OnUnknown};
+
+use crate::exit::Quit;
+use broker_keys::BrokerKeys;
+use channel_keys::ChannelKeys;
+
+/// Everything a broker is told before it starts.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Configuration {
+    broker: BrokerKeys,
+    /// What holds for every channel that does not say otherwise.
+    defaults: ChannelKeys,
+    channels: Vec<Channel>,
+}
+
+/// A declared channel.
+#[derive(Debug, Clone, PartialEq)]
+struct Channel {
+    name: ChannelName,
+    keys: ChannelKeys,
+}
+
+impl Configuration {
+    /// Puts together what is in force: a flag goes before the environment, that before the file, that before the
+    /// default.
+    pub(crate) fn in_force(file: Option<&Path>, listen: Option<SocketAddr>) -> Result<Self, Quit> {
+        let mut configuration = match file {
+            Some(file) => Self::of_file(file)?,
+            None => Self::default(),
+        };
+        environment::read(&mut configuration.broker, |name| std::env::var(name)).map_err(Quit::usage)?;
+        if let Some(listen) = listen {
+            configuration.broker.listen = listen;
+        }
+        Ok(configuration)
+    }
+
+    /// Reads the file alone.
+    pub(crate) fn of_file(file: &Path) -> Result<Self, Quit> {
+        let shown = file.display();
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| Quit::usage(format!("cannot read {shown}: {error}; name a configuration file in TOML")))?;
+        Self::of_text(&text).map_err(|mistakes| {
+            let lines: Vec<String> = mistakes.iter().map(|mistake| mistake.in_file(&shown)).collect();
+            Quit::usage(lines.join("\n"))
+        })
+    }
+
+    fn of_text(text: &str) -> Result<Self, Vec<mistake::Mistake>> {
+        // Whoever writes down the channels has said which there are.
+        let broker = BrokerKeys { on_unknown: OnUnknown::Refuse, ..BrokerKeys::default() };
+        file::read(text, Self { broker, ..Self::default() })
+    }
+
+    /// Where to listen.
+    pub(crate) fn listen(&self) -> SocketAddr {
+        self.broker.listen
+    }
+
+    /// How long the broker drains.
+    pub(crate) fn drain_timeout(&self) -> std::time::Duration {
+        self.broker.drain_timeout
+    }
+
+    /// How many channels are declared.
+    pub(crate) fn channels(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// The file that says all this, with comments.
+    pub(crate) fn to_text(&self) -> String {
+        printed::print(self)
+    }
+
+    /// A broker that is told all this.
+    pub(crate) fn builder(&self) -> BrokerBuilder {
+        let builder = self.broker.builder().defaults(self.defaults.settings(String::new()));
+        self.channels.iter().fold(builder, |builder, Channel { name, keys }| builder.channel(keys.settings(name.as_str())))
+    }
+}
+
+#[cfg(test)]
+mod tests;
