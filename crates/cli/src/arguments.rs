@@ -42,7 +42,11 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Start a broker. Ctrl-C or SIGTERM drains it, a second one stops it at once.
     #[command(
-        after_help = "Example, with a free port for a program to read:\n  roundtrip broker --listen 127.0.0.1:0 --json"
+        after_help = "Example, with a free port for a program to read:\n  roundtrip broker --listen 127.0.0.1:0 --json\n\
+        Example, a file to begin with, and a look at it before it is used:\n  \
+        roundtrip broker --print-config > roundtrip.toml; roundtrip broker --config roundtrip.toml --check\n\
+        ROUNDTRIP_LISTEN, ROUNDTRIP_MEMORY and so on set the broker's own keys: a flag goes before the environment, that \
+        before the file."
     )]
     Broker(Broker),
     /// See it work: ten patient summaries over TCP, while a service and the consumer are killed.
@@ -96,9 +100,19 @@ pub(crate) struct BrokerAddress {
 
 #[derive(Debug, Args)]
 pub(crate) struct Broker {
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:7420", value_name = "ADDR")]
-    pub(crate) listen: SocketAddr,
+    /// A TOML file with the broker's settings and its channels. Without one: defaults, and channels are made on first use.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Read the file, say whether it is good, and start nothing.
+    #[arg(long, requires = "config", conflicts_with_all = ["print_config", "listen", "json"])]
+    pub(crate) check: bool,
+    /// Print the configuration in force as such a file, with comments and defaults, and start nothing.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) print_config: bool,
+    /// Where to listen; port 0 takes a free one. If left out: ROUNDTRIP_LISTEN, else what the file says, else
+    /// 127.0.0.1:7420.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
     /// Listen on other addresses than loopback too: there are no permissions and no encryption yet.
     #[arg(long)]
     pub(crate) insecure: bool,

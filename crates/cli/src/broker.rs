@@ -1,18 +1,29 @@
 //! `roundtrip broker`: a broker of its own process.
 
+use std::path::Path;
 use std::time::Duration;
 
 use roundtrip::Client;
-use roundtrip::broker::{Broker, OnUnknown};
+use roundtrip::broker::Broker;
 use serde::Serialize;
 
-use crate::arguments;
+use crate::configuration::Configuration;
+use crate::duration;
 use crate::exit::{Exit, Quit};
 use crate::output::{self, tell};
 use crate::signal::StopSignals;
+use crate::{arguments, channels};
 
 pub(crate) async fn run(arguments: arguments::Broker) -> Result<Exit, Quit> {
-    let arguments::Broker { listen, insecure, json } = arguments;
+    let arguments::Broker { config, check, print_config, listen, insecure, json } = arguments;
+    if let Some(file) = config.as_deref().filter(|_| check) {
+        return good(file);
+    }
+    let configuration = Configuration::in_force(config.as_deref(), listen)?;
+    if print_config {
+        return output::payload(configuration.to_text().as_bytes()).map(|()| Exit::Done);
+    }
+    let listen = configuration.listen();
     if !listen.ip().is_loopback() {
         if !insecure {
             return Err(Quit::usage(format!(
@@ -25,13 +36,16 @@ pub(crate) async fn run(arguments: arguments::Broker) -> Result<Exit, Quit> {
         ));
     }
     let mut stop = StopSignals::listen()?;
-    let broker = Broker::builder().on_unknown(OnUnknown::Create).start();
-    let broker = broker.map_err(|error| Quit::saying(Exit::OtherOutcome, error.to_string()))?;
+    let broker = start(&configuration)?;
     let listening = broker.listen(listen).await.map_err(|error| Quit::saying(Exit::NoConnection, error.to_string()))?;
     ready(&listening.to_string(), json)?;
 
-    stop.next().await;
-    tell("draining: new requests are refused, open ones have 30 s; stop again to stop at once");
+    let why = tokio::select! {
+        () = stop.next() => "draining",
+        () = broker.drain_requested() => "draining, as a client asked",
+    };
+    let patience = duration::exactly(configuration.drain_timeout());
+    tell(&format!("{why}: new requests are refused, open ones have {patience}; stop again to stop at once"));
     let observer = Client::new(broker.connect());
     // Held outside of the select: the broker must still be there when it is asked what a second signal ends.
     let mut draining = std::pin::pin!(broker.shutdown());
@@ -44,6 +58,23 @@ pub(crate) async fn run(arguments: arguments::Broker) -> Result<Exit, Quit> {
     }
     tell(&format!("stopped; accepted requests that failed with it: {failed}"));
     Ok(Exit::RequestsFailed)
+}
+
+/// Says that the file can be started with; what is wrong with it was said before.
+fn good(file: &Path) -> Result<Exit, Quit> {
+    let configuration = Configuration::of_file(file)?;
+    // What the builder alone knows to be wrong is told before it listens anywhere.
+    start(&configuration)?;
+    let channels = match configuration.channels() {
+        1 => "1 channel".to_owned(),
+        more => format!("{more} channels"),
+    };
+    output::line(&format!("{} is good: {channels}", file.display())).map(|()| Exit::Done)
+}
+
+fn start(configuration: &Configuration) -> Result<Broker, Quit> {
+    let broker = configuration.builder().remote_drain(true).start();
+    broker.map_err(|error| Quit::usage(error.to_string()))
 }
 
 /// One line, for whoever waits for it.
@@ -69,5 +100,5 @@ fn ready(listening: &str, json: bool) -> Result<(), Quit> {
 async fn open_requests(observer: &Client) -> usize {
     let figures = tokio::time::timeout(Duration::from_millis(200), observer.channels()).await;
     let channels = figures.ok().and_then(Result::ok).unwrap_or_default();
-    channels.iter().map(|figures| figures.waiting + figures.in_flight).sum::<u64>() as usize
+    channels::open_requests(&channels) as usize
 }

@@ -94,7 +94,9 @@ impl Configuration {
     /// A broker that is told all this.
     pub(crate) fn builder(&self) -> BrokerBuilder {
         let builder = self.broker.builder().defaults(self.defaults.settings(String::new()));
-        self.channels.iter().fold(builder, |builder, Channel { name, keys }| builder.channel(keys.settings(name.as_str())))
+        self.channels
+            .iter()
+            .fold(builder, |builder, Channel { name, keys }| builder.channel(keys.settings(name.as_str())))
     }
 }
 

@@ -31,6 +31,18 @@ pub(crate) fn exactly(duration: Duration) -> String {
     }
 }
 
+/// A duration as people say it: one figure, in the unit that suits it.
+pub(crate) fn roughly(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    match seconds {
+        ..1.0 => format!("{} ms", duration.as_millis()),
+        ..60.0 => format!("{seconds:.1} s"),
+        ..3_600.0 => format!("{:.1} m", seconds / 60.0),
+        ..86_400.0 => format!("{:.1} h", seconds / 3_600.0),
+        _ => format!("{:.1} d", seconds / 86_400.0),
+    }
+}
+
 /// Seconds with one decimal: `12.8 s`.
 pub(crate) fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
@@ -70,6 +82,12 @@ mod tests {
             assert_eq!(exactly(parse(text).unwrap()), text);
         }
         assert_eq!(exactly(Duration::from_secs(7 * 24 * 3600)), "168h");
+    }
+
+    #[test]
+    fn a_rough_duration_is_one_figure_in_the_unit_that_suits_it() {
+        let said = [400, 12_840, 90_500, 5_400_000, 172_800_000].map(|millis| roughly(Duration::from_millis(millis)));
+        assert_eq!(said, ["400 ms", "12.8 s", "1.5 m", "1.5 h", "2.0 d"]);
     }
 
     #[test]

@@ -29,7 +29,18 @@ mod tests {
     use super::*;
 
     fn figures(name: &str, services: u32) -> ChannelFigures {
-        ChannelFigures { channel: name.parse().unwrap(), waiting: 0, in_flight: 0, services, retained: 0 }
+        ChannelFigures {
+            channel: name.parse().unwrap(),
+            waiting: 0,
+            scheduled: 0,
+            in_flight: 0,
+            services,
+            retained: 0,
+            dead: 0,
+            oldest_ms: 0,
+            paused_ms: 0,
+            stale: 0,
+        }
     }
 
     fn said(channel: &str, created: bool, channels: &[ChannelFigures]) -> Option<String> {

@@ -84,6 +84,8 @@ fn problem(ending: &Ending) -> Option<Error<'_>> {
         Ending::Failed { problem: Problem { code, message }, .. }
         | Ending::Dead { last: Some(Problem { code, message }), .. } => Some(Error { code, message }),
         Ending::Dead { reason, last: None } => Some(Error { code: reason.as_str(), message: "" }),
+        Ending::Expired => Some(Error { code: "expired", message: "" }),
+        Ending::Cancelled => Some(Error { code: "cancelled", message: "" }),
         Ending::Replied(_) => None,
     }
 }

@@ -50,7 +50,9 @@ impl Reader<'_> {
         if let Some(defaults) = root.get("defaults") {
             match defaults.get_ref().as_table() {
                 Some(table) => self.table(table, DEFAULTS, &[], &mut into.defaults),
-                None => self.wrong(defaults, "", "defaults", &Wrong::expected("a table: [defaults]", defaults.get_ref())),
+                None => {
+                    self.wrong(defaults, "", "defaults", &Wrong::expected("a table: [defaults]", defaults.get_ref()))
+                }
             }
         }
         let Some(channels) = root.get("channel") else { return };
@@ -91,7 +93,8 @@ impl Reader<'_> {
         let mut keys = defaults.clone();
         self.table(table, &shown, &["name"], &mut keys);
         let value = value?;
-        let name = ChannelName::read(value.get_ref()).map_err(|wrong| self.wrong(value, CHANNEL, "name", &wrong)).ok()?;
+        let name =
+            ChannelName::read(value.get_ref()).map_err(|wrong| self.wrong(value, CHANNEL, "name", &wrong)).ok()?;
         let line = self.lines.of(value.span());
         if let Some(first) = named.insert(name.clone(), line) {
             let sentence = format!("expected each channel once, found it in line {first} too");
@@ -130,7 +133,9 @@ impl Reader<'_> {
 fn unknown<S: Settings>(key: &str, table: &str, besides: &[&str]) -> String {
     let at_the_top = table.is_empty();
     if at_the_top && has(ChannelKeys::KEYS, key) {
-        return format!("{key} is a channel's: expected it below {DEFAULTS} or a {CHANNEL}, found it at the top of the file");
+        return format!(
+            "{key} is a channel's: expected it below {DEFAULTS} or a {CHANNEL}, found it at the top of the file"
+        );
     }
     if !at_the_top && has(BrokerKeys::KEYS, key) {
         return format!("{key} is the broker's own: expected it at the top of the file, found it below {table}");

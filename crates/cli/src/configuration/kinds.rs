@@ -9,7 +9,7 @@ use super::kind::{Kind, Wrong, number, whole};
 use crate::nearest::nearest;
 
 /// A number of bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Size(pub(super) usize);
 
 const UNITS: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
@@ -37,7 +37,9 @@ impl Kind for Size {
             DeValue::String(text) => Self::parse(text),
             value => whole(value).and_then(|bytes| usize::try_from(bytes).ok()).map(Self),
         };
-        size.ok_or_else(|| Wrong::expected("a size such as \"64KiB\", \"16MiB\", \"1GiB\", or a number of bytes", value))
+        size.ok_or_else(|| {
+            Wrong::expected("a size such as \"64KiB\", \"16MiB\", \"1GiB\", or a number of bytes", value)
+        })
     }
 
     fn write(&self) -> Option<String> {
@@ -189,7 +191,8 @@ fn fields<'v, 'i>(value: &'v DeValue<'i>, keys: [&str; 2], example: &str) -> Res
 }
 
 fn field<K: Kind>(table: &DeTable<'_>, key: &str) -> Result<K, Wrong> {
-    let missing = || Wrong { within: None, expected: format!("a value such as {}", K::example()), found: "nothing".into() };
+    let missing =
+        || Wrong { within: None, expected: format!("a value such as {}", K::example()), found: "nothing".into() };
     let value = table.get(key).ok_or_else(missing);
     value.and_then(|value| K::read(value.get_ref())).map_err(|wrong| wrong.within(key))
 }
