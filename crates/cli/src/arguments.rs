@@ -84,6 +84,8 @@ pub(crate) enum Command {
         /// For which shell.
         shell: Shell,
     },
+    #[command(hide = true, name = crate::serve::guard::COMMAND)]
+    ServeGuard,
     #[command(hide = true)]
     DemoService(DemoService),
     #[command(hide = true)]

@@ -69,6 +69,7 @@ fn run(arguments: Arguments) -> Result<Exit, Quit> {
         Command::Replies(replies) => on_runtime(replies::run(replies)),
         Command::Attach(attach) => on_runtime(attach::run(attach, color)),
         Command::Serve(serve) => on_runtime(serve::run(serve)),
+        Command::ServeGuard => Ok(serve::guard::run()),
         Command::Channels(channels) => on_runtime(channels::run(channels, color)),
         Command::Completions { shell } => completions(shell),
         Command::DemoService(service) => on_runtime(demo::service(service)),

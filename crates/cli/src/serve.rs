@@ -1,9 +1,11 @@
 //! `roundtrip serve`: any command as a service.
 //!
-//! Each request starts the command once. What the command does with its process group is its own; when its lease is lost the
-//! whole group ends.
+//! Each request starts the command once, in a process group of its own. The whole group ends when the work is no longer
+//! wanted: the lease is lost, the request is cancelled or expired, or this process is gone.
 
 mod environment;
+mod group;
+pub(crate) mod guard;
 mod job;
 mod program;
 mod reports;
@@ -20,11 +22,12 @@ use crate::exit::{Exit, Quit};
 use crate::output::tell;
 use crate::signal::StopSignals;
 use crate::{connect, waiting};
+use guard::Guard;
 use program::Program;
 
 pub(crate) async fn run(arguments: Serve) -> Result<Exit, Quit> {
     let Serve { channel, concurrency, command, broker } = arguments;
-    let program = Arc::new(Program::find(command)?);
+    let (program, guard) = (Arc::new(Program::find(command)?), Arc::new(Guard::start()?));
     let mut stop = StopSignals::listen()?;
     let client = tokio::select! {
         client = connect::patiently(&broker) => client?,
@@ -35,7 +38,9 @@ pub(crate) async fn run(arguments: Serve) -> Result<Exit, Quit> {
 
     let (draining, mut events) = (CancellationToken::new(), client.events());
     let service = client
-        .raw_service(channel.as_str(), move |request, context| job::answer(Arc::clone(&program), request, context))
+        .raw_service(channel.as_str(), move |request, context| {
+            job::answer(Arc::clone(&program), Arc::clone(&guard), request, context)
+        })
         .concurrency(concurrency)
         .with_graceful_shutdown(draining.clone().cancelled_owned());
     let mut service = std::pin::pin!(service.run());

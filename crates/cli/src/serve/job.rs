@@ -4,14 +4,14 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use roundtrip::{Context, Failure, Message, RawFailure, Request};
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::environment;
+use super::group::{GRACE, Group};
+use super::guard::Guard;
 use super::program::Program;
 use super::reports::{LastLines, ProgressLine};
 use crate::output::tell;
@@ -20,9 +20,6 @@ use crate::payload::{content_type, printable};
 /// What a command exits with when trying again later may help: `EX_TEMPFAIL`.
 const TRY_AGAIN: i32 = 75;
 
-/// How long a command has to end by itself when it was told to.
-const GRACE: Duration = Duration::from_secs(5);
-
 /// The most that is taken of a reply, in bytes: what a broker takes at most.
 const LONGEST_REPLY: u64 = 64 * 1024 * 1024;
 
@@ -30,7 +27,12 @@ const LONGEST_REPLY: u64 = 64 * 1024 * 1024;
 const LONGEST_LINE: u64 = 64 * 1024;
 
 /// Runs the command for one request.
-pub(crate) async fn answer(program: Arc<Program>, request: Request, context: Context) -> Result<Message, RawFailure> {
+pub(super) async fn answer(
+    program: Arc<Program>,
+    guard: Arc<Guard>,
+    request: Request,
+    context: Context,
+) -> Result<Message, RawFailure> {
     let mut child = match start(&program, &request, &context) {
         Ok(child) => child,
         Err(error) => {
@@ -39,14 +41,14 @@ pub(crate) async fn answer(program: Arc<Program>, request: Request, context: Con
         }
     };
     // Dropped at whatever await, this handler takes the command's whole group with it.
-    let group = Group::of(&child);
+    let group = Group::of(&child, guard);
     let ended = {
         let mut running = std::pin::pin!(run(&mut child, &request, &context));
         tokio::select! {
             ended = &mut running => ended,
             () = context.cancelled().cancelled() => {
                 tell(&format!("{}: no longer wanted; ending its command", context.ticket()));
-                group.signal(Signal::TERM);
+                group.stop();
                 tokio::time::timeout(GRACE, running).await.ok();
                 return Err(Failure::release());
             }
@@ -142,37 +144,5 @@ fn said(status: ExitStatus, last: &LastLines) -> String {
     match last.text() {
         text if text.is_empty() => how,
         text => format!("{how}: {text}"),
-    }
-}
-
-/// A command's process group.
-struct Group {
-    leader: Option<Pid>,
-    ended: bool,
-}
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        let leader = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        Self { leader, ended: false }
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(leader) = self.leader {
-            kill_process_group(leader, signal).ok(); // It may have ended by itself.
-        }
-    }
-
-    /// The command is done: what it left running on purpose stays.
-    fn has_ended(mut self) {
-        self.ended = true;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.signal(Signal::KILL);
-        }
     }
 }
