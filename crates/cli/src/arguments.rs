@@ -1,5 +1,7 @@
 //! The command line: what there is to type, and its help.
 
+mod dead_letters;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use roundtrip::{ChannelName, RequesterName, TicketId};
+
+pub(crate) use dead_letters::{DeadLetters, LetterId, Letters, ListLetters};
 
 use crate::color::Color;
 use crate::duration;
@@ -67,12 +71,28 @@ pub(crate) enum Command {
     #[command(after_help = "Example, to look and not wait:\n  roundtrip attach \
         patient_summary_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11 --wait 0s")]
     Attach(Attach),
+    /// Say where a request is by its ticket, and wait for nothing.
+    #[command(after_help = "Example:\n  roundtrip status patient_summary_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11 --json")]
+    Status(Status),
+    /// End a request by its ticket, from anywhere: its outcome is cancelled, and a service at work on it is told to stop.
+    #[command(after_help = "Example:\n  roundtrip cancel patient_summary_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11\n\
+        Prints the outcome. Exit status: 0 it is cancelled, 1 the request had another outcome before.")]
+    Cancel(Cancel),
+    /// Look at a channel's dead letters, make requests of them again, or forget them.
+    #[command(name = "dead-letters", subcommand)]
+    #[command(after_help = "Example:\n  roundtrip dead-letters list patient_summary_request")]
+    DeadLetters(DeadLetters),
     /// Make any command a service: the payload on its standard input, the reply on its standard output.
     #[command(after_help = "Example:\n  roundtrip serve shout_request -- tr a-z A-Z\n\
-        The command sees ROUNDTRIP_CHANNEL, _TICKET, _OPERATION, _ATTEMPT, _DELIVERY, _REQUESTER, _CONTENT_TYPE, and \
-        ROUNDTRIP_HEADER_NAME for each header. It exits with 0: its output is the reply; 75: try again later; anything \
-        else: failed, with the last lines of its standard error. A line `::progress 0.4 text` there is progress.")]
+        The command sees ROUNDTRIP_CHANNEL, _TICKET, _OPERATION, _ATTEMPT, _DELIVERY, _REQUESTER, _CONTENT_TYPE, \
+        _REMAINING_MS, and ROUNDTRIP_HEADER_NAME for each header. It exits with 0: its output is the reply; 75: try again \
+        later; anything else: failed, with the last lines of its standard error. A line `::progress 0.4 text` there is \
+        progress, a line `::part text` a part. When the request is cancelled or expires, or its lease is lost, the command \
+        gets SIGTERM and 5 s, then SIGKILL, and all that it has started with it.")]
     Serve(Serve),
+    /// Ask the broker to drain and stop, as Ctrl-C on it would, and wait until it is gone.
+    #[command(after_help = "Example:\n  roundtrip drain --broker 127.0.0.1:7420")]
+    Drain(Drain),
     /// List the channels with their figures.
     #[command(after_help = "Example:\n  roundtrip channels --json")]
     Channels(Channels),
@@ -159,9 +179,27 @@ pub(crate) struct Request {
     /// Where the reply goes, if not to the channel's own reply channel.
     #[arg(long, value_name = "NAME")]
     pub(crate) reply_channel: Option<ChannelName>,
+    /// How long the request may take from its acceptance on, such as 30s or 2h; after that its outcome is expired.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) deadline: Option<Duration>,
+    /// 0 to 9; 9 goes first, 4 if left out.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=9))]
+    pub(crate) priority: Option<u8>,
+    /// How long the request is kept back before it begins to wait for a service.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) delay: Option<Duration>,
+    /// The same key on a channel is the same request: sent again, the first one is waited for.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    /// Want no reply: print the ticket alone once the request is accepted. The outcome is in no mailbox; attach reads it.
+    #[arg(long, conflicts_with_all = ["wait", "json", "parts", "cancel_on_interrupt", "reply_channel"])]
+    pub(crate) one_way: bool,
     /// Print the ticket alone once the request is accepted, and do not wait.
-    #[arg(long, conflicts_with_all = ["wait", "json"])]
+    #[arg(long, conflicts_with_all = ["wait", "json", "parts", "cancel_on_interrupt"])]
     pub(crate) no_wait: bool,
+    /// On Ctrl-C cancel the request. Without this it goes on.
+    #[arg(long)]
+    pub(crate) cancel_on_interrupt: bool,
     #[command(flatten)]
     pub(crate) waiting: Waiting,
     #[command(flatten)]
@@ -174,8 +212,13 @@ pub(crate) struct Waiting {
     /// How long to wait at most, such as 500ms, 20s, 5m or 2h. The request goes on after that.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) wait: Option<Duration>,
+    /// Print the parts as they come, each as a line: its payload, or with --json an object with event, delivery, number and
+    /// payload.
+    #[arg(long)]
+    pub(crate) parts: bool,
     /// Print one object: ticket, channel, operation (of a request that was sent here), outcome (null while it is open),
-    /// attempts, error, and payload: JSON as it is, other text as a string, bytes as payload_base64.
+    /// attempts, and payload: JSON as it is, other text as a string, bytes as payload_base64; where there is no reply,
+    /// problem: what went wrong, in the form of RFC 9457.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -194,8 +237,8 @@ pub(crate) struct Replies {
     /// Go on with what comes, until stopped.
     #[arg(long)]
     pub(crate) follow: bool,
-    /// Print objects: ticket, channel, operation, outcome, attempts, error, and payload: JSON as it is, other text as a
-    /// string, bytes as payload_base64.
+    /// Print objects: ticket, channel, operation, outcome, attempts, and payload: JSON as it is, other text as a string,
+    /// bytes as payload_base64; where there is no reply, problem: what went wrong, in the form of RFC 9457.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -209,6 +252,34 @@ pub(crate) struct Attach {
     pub(crate) ticket: TicketId,
     #[command(flatten)]
     pub(crate) waiting: Waiting,
+    #[command(flatten)]
+    pub(crate) broker: BrokerAddress,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// The ticket, CHANNEL:ID.
+    #[arg(value_name = "TICKET")]
+    pub(crate) ticket: TicketId,
+    /// Print one object: ticket, channel, state, outcome, delivery, attempt, in_ms, ahead, services, attempts, remaining_ms,
+    /// redrive_of and progress, each where it is known.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) broker: BrokerAddress,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    /// The ticket, CHANNEL:ID.
+    #[arg(value_name = "TICKET")]
+    pub(crate) ticket: TicketId,
+    #[command(flatten)]
+    pub(crate) broker: BrokerAddress,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drain {
     #[command(flatten)]
     pub(crate) broker: BrokerAddress,
 }
@@ -230,7 +301,8 @@ pub(crate) struct Serve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Channels {
-    /// Print objects: channel, waiting, in_flight, services, retained, one a line.
+    /// Print objects, one a line: channel, waiting, scheduled, in_flight, services, retained, dead, oldest_ms, paused_ms,
+    /// stale.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -277,10 +349,15 @@ mod tests {
 
     #[test]
     fn every_command_has_an_example_in_its_help() {
-        for command in Arguments::command().get_subcommands().filter(|command| !command.is_hide_set()) {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains(&format!("roundtrip {}", command.get_name())), "{}", command.get_name());
+        fn examined(parent: &clap::Command, path: &str) {
+            for command in parent.get_subcommands().filter(|command| !command.is_hide_set()) {
+                let path = format!("{path} {}", command.get_name());
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains(&path), "{path}: {help}");
+                examined(command, &path);
+            }
         }
+        examined(&Arguments::command(), "roundtrip");
     }
 
     #[test]
@@ -293,7 +370,18 @@ mod tests {
             "roundtrip request c @file --no-wait --broker 127.0.0.1:1",
             "roundtrip request c -17",
             "roundtrip replies --requester r --reply-channel c --take --follow --json",
-            "roundtrip attach c:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11 --wait 0s --json",
+            "roundtrip request c x --deadline 20s --priority 9 --delay 1s --idempotency-key k --cancel-on-interrupt --parts",
+            "roundtrip request c x --one-way --requester r",
+            "roundtrip broker --config f --check",
+            "roundtrip broker --config f --print-config --listen 127.0.0.1:0",
+            "roundtrip attach c:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11 --wait 0s --json --parts",
+            "roundtrip status c:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11 --json",
+            "roundtrip cancel c:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11",
+            "roundtrip dead-letters list c --json",
+            "roundtrip dead-letters show c 0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11",
+            "roundtrip dead-letters redrive c c:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11 0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b12",
+            "roundtrip dead-letters purge c --all --json",
+            "roundtrip drain --broker 127.0.0.1:1",
             "roundtrip serve c --concurrency 4 -- tr a-z A-Z",
             "roundtrip channels --json",
             "roundtrip completions zsh",
@@ -308,6 +396,15 @@ mod tests {
             "roundtrip request",
             "roundtrip request no/channel x",
             "roundtrip request c x --wait 5",
+            "roundtrip request c x --priority 10",
+            "roundtrip request c x --one-way --json",
+            "roundtrip request c x --no-wait --cancel-on-interrupt",
+            "roundtrip broker --check",
+            "roundtrip status nonsense",
+            "roundtrip dead-letters",
+            "roundtrip dead-letters purge c",
+            "roundtrip dead-letters purge c nonsense",
+            "roundtrip dead-letters purge c 0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11 --all",
             "roundtrip request c x --no-wait --wait 5s",
             "roundtrip attach c",
             "roundtrip serve c",

@@ -7,14 +7,16 @@ use crate::color::Color;
 use crate::connect;
 use crate::exit::{Exit, Quit};
 use crate::signal::StopSignals;
-use crate::waiting::{self, Ended};
+use crate::waiting::{self, Ended, Wait};
 
 pub(crate) async fn run(arguments: Attach, color: Color) -> Result<Exit, Quit> {
     let Attach { ticket: id, waiting, broker } = arguments;
     let client = connect::at_once(&broker).await?;
     let mut stop = StopSignals::listen()?;
     let ticket = client.anonymous().attach_raw(id.clone());
-    let exit = match waiting::wait(&client, &ticket, &waiting, &mut stop, color, None).await? {
+    let parts = waiting.parts.then(|| ticket.parts());
+    let wait = Wait { client: &client, ticket: &ticket, parts, how: &waiting, color, hint: None };
+    let exit = match wait.end(&mut stop).await? {
         Ended::Outcome(outcome) => waiting::print(&id, None, &outcome, waiting.json, color)?,
         Ended::Open(exit) => {
             waiting::print_open(&id, None, waiting.json, &broker.address)?;

@@ -6,23 +6,28 @@
 mod arguments;
 mod attach;
 mod broker;
+mod cancel;
 mod channels;
 mod color;
 mod configuration;
 mod connect;
+mod dead_letters;
 mod demo;
+mod drain;
 mod duration;
 mod exit;
 mod hint;
 mod lifeline;
 mod nearest;
 mod output;
+mod part;
 mod payload;
 mod record;
 mod replies;
 mod request;
 mod serve;
 mod signal;
+mod status;
 mod waiting;
 
 use std::future::Future;
@@ -68,6 +73,10 @@ fn run(arguments: Arguments) -> Result<Exit, Quit> {
         Command::Request(request) => on_runtime(request::run(request, color)),
         Command::Replies(replies) => on_runtime(replies::run(replies)),
         Command::Attach(attach) => on_runtime(attach::run(attach, color)),
+        Command::Status(status) => on_runtime(status::run(status)),
+        Command::Cancel(cancel) => on_runtime(cancel::run(cancel)),
+        Command::DeadLetters(dead_letters) => on_runtime(dead_letters::run(dead_letters, color)),
+        Command::Drain(drain) => on_runtime(drain::run(drain)),
         Command::Serve(serve) => on_runtime(serve::run(serve)),
         Command::ServeGuard => Ok(serve::guard::run()),
         Command::Channels(channels) => on_runtime(channels::run(channels, color)),

@@ -1,6 +1,6 @@
 //! An outcome as `request`, `attach` and `replies` print it: a line of JSON, or a line for people.
 
-use roundtrip::{Ending, Problem, TicketId};
+use roundtrip::{Ending, Outcome, Problem, ProblemDetails, TicketId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -20,34 +20,38 @@ pub(crate) struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     payload_base64: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<Error<'a>>,
-}
-
-#[derive(Serialize)]
-struct Error<'a> {
-    code: &'a str,
-    message: &'a str,
+    problem: Option<ProblemDetails>,
 }
 
 impl<'a> Record<'a> {
     /// `operation` is not known of a ticket that was attached to, and then left out.
-    pub(crate) fn new(
+    pub(crate) fn new(ticket: &'a TicketId, operation: Option<&'a str>, outcome: &Outcome) -> Self {
+        let record = Self::of(ticket, operation, outcome.attempts, &outcome.ending, &outcome.payload);
+        let problem = outcome.problem();
+        // A typed error stands in the problem, if it is JSON.
+        let is_told = problem.as_ref().is_some_and(|problem| problem.extensions.details().is_some());
+        let payload = record.payload.filter(|_| !is_told);
+        Self { payload, problem, ..record }
+    }
+
+    fn of(
         ticket: &'a TicketId,
         operation: Option<&'a str>,
         attempts: u32,
-        ending: &'a Ending,
+        ending: &Ending,
         payload: &[u8],
     ) -> Self {
-        let shown = shown(payload).filter(|_| carries_payload(ending));
+        let carried = matches!(ending, Ending::Replied(_) | Ending::Failed { content_type: Some(_), .. });
+        let shown = shown(payload).filter(|_| carried);
         Self {
             ticket: ticket.to_string(),
             channel: ticket.channel.as_str(),
             operation,
             outcome: ending.kind().as_str(),
             attempts,
-            payload_base64: (shown.is_none() && carries_payload(ending)).then(|| base64(payload)),
+            payload_base64: (shown.is_none() && carried).then(|| base64(payload)),
             payload: shown,
-            error: problem(ending),
+            problem: None,
         }
     }
 }
@@ -63,30 +67,18 @@ pub(crate) fn plain(ticket: &TicketId, attempts: u32, ending: &Ending, payload: 
 
 /// Why an outcome is not a reply, on one line.
 pub(crate) fn why(ending: &Ending, payload: &[u8]) -> String {
-    let told = match problem(ending) {
-        Some(Error { code, message: "" }) => code.to_owned(),
-        Some(Error { code, message }) => format!("{code}: {}", printable(message)),
-        None => String::new(),
+    let told = |Problem { code, message }: &Problem| match message.as_str() {
+        "" => code.to_owned(),
+        message => format!("{code}: {}", printable(message)),
     };
     match ending {
-        Ending::Failed { content_type: Some(_), .. } => format!("{told} {}", one_line(payload)),
-        Ending::Dead { reason, last: Some(_) } => format!("{}, the last attempt with {told}", reason.as_str()),
-        _ => told,
-    }
-}
-
-fn carries_payload(ending: &Ending) -> bool {
-    matches!(ending, Ending::Replied(_) | Ending::Failed { content_type: Some(_), .. })
-}
-
-fn problem(ending: &Ending) -> Option<Error<'_>> {
-    match ending {
-        Ending::Failed { problem: Problem { code, message }, .. }
-        | Ending::Dead { last: Some(Problem { code, message }), .. } => Some(Error { code, message }),
-        Ending::Dead { reason, last: None } => Some(Error { code: reason.as_str(), message: "" }),
-        Ending::Expired => Some(Error { code: "expired", message: "" }),
-        Ending::Cancelled => Some(Error { code: "cancelled", message: "" }),
-        Ending::Replied(_) => None,
+        Ending::Replied(_) => String::new(),
+        Ending::Failed { problem, content_type: None } => told(problem),
+        Ending::Failed { problem, content_type: Some(_) } => format!("{} {}", told(problem), one_line(payload)),
+        Ending::Dead { reason, last: Some(last) } => format!("{}, the last attempt with {}", reason.as_str(), told(last)),
+        Ending::Dead { reason, last: None } => reason.as_str().to_owned(),
+        Ending::Expired => "its deadline passed".to_owned(),
+        Ending::Cancelled => "somebody cancelled it".to_owned(),
     }
 }
 
@@ -104,7 +96,7 @@ mod tests {
 
     fn line(ending: &Ending, payload: &[u8]) -> String {
         let ticket: TicketId = TICKET.parse().unwrap();
-        serde_json::to_string(&Record::new(&ticket, Some("halve"), 2, ending, payload)).unwrap()
+        serde_json::to_string(&Record::of(&ticket, Some("halve"), 2, ending, payload)).unwrap()
     }
 
     #[test]
@@ -123,11 +115,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_has_an_error() {
+    fn what_is_no_reply_has_no_payload() {
         let failed = Ending::Failed { problem: Problem::new("exit_3", "no such picture"), content_type: None };
-        assert!(line(&failed, b"").ends_with(r#""error":{"code":"exit_3","message":"no such picture"}}"#));
-        let dead = Ending::Dead { reason: DeadReason::AttemptsExhausted, last: None };
-        assert!(line(&dead, b"").contains(r#""outcome":"dead","attempts":2,"error":{"code":"attempts_exhausted""#));
+        assert!(line(&failed, b"").ends_with(r#""outcome":"failed","attempts":2}"#));
+        assert!(line(&Ending::Cancelled, b"").ends_with(r#""outcome":"cancelled","attempts":2}"#));
     }
 
     #[test]
@@ -139,5 +130,8 @@ mod tests {
             plain(&ticket, 5, &dead, b""),
             format!("{TICKET}\tdead\tattempts 5\tattempts_exhausted, the last attempt with busy")
         );
+        let failed = Ending::Failed { problem: Problem::new("exit_3", "no\nsuch"), content_type: None };
+        assert_eq!(plain(&ticket, 1, &failed, b""), format!("{TICKET}\tfailed\tattempts 1\texit_3: no\\nsuch"));
+        assert_eq!(plain(&ticket, 0, &Ending::Expired, b""), format!("{TICKET}\texpired\tattempts 0\tits deadline passed"));
     }
 }

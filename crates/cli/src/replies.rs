@@ -55,8 +55,7 @@ pub(crate) async fn run(arguments: Replies) -> Result<Exit, Quit> {
 fn print(reply: &Reply, json: bool) -> Result<(), Quit> {
     let Reply { ticket, operation, outcome, .. } = reply;
     if json {
-        let record = Record::new(ticket, Some(operation), outcome.attempts, &outcome.ending, &outcome.payload);
-        return output::json_line(&record);
+        return output::json_line(&Record::new(ticket, Some(operation), outcome));
     }
     output::line(&plain(ticket, outcome.attempts, &outcome.ending, &outcome.payload))
 }

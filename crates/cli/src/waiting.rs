@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use roundtrip::{
-    Client, ConnectionEvent, Outcome, OutcomeKind, Progress, RawTicket, RequestState, TicketId, WaitError,
+    Client, ConnectionEvent, Outcome, OutcomeKind, Parts, Progress, RawTicket, RequestState, TicketId, WaitError,
 };
 use serde::Serialize;
 use tokio::time::Instant;
@@ -17,6 +17,7 @@ use crate::output::{self, tell};
 use crate::payload::printable;
 use crate::record::{Record, why};
 use crate::signal::StopSignals;
+use crate::{part, status};
 
 /// How the wait ended.
 pub(crate) enum Ended {
@@ -37,66 +38,89 @@ pub(crate) trait AsyncHint {
     fn sentence(&self) -> std::pin::Pin<Box<dyn Future<Output = Option<String>> + '_>>;
 }
 
-/// Waits until the outcome, the end of `--wait`, or Ctrl-C.
-pub(crate) async fn wait(
-    client: &Client,
-    ticket: &RawTicket,
-    waiting: &Waiting,
-    stop: &mut StopSignals,
-    color: Color,
-    hint: Hint<'_>,
-) -> Result<Ended, Quit> {
-    if waiting.wait == Some(Duration::ZERO) {
-        return look(ticket).await;
-    }
-    let started = Instant::now();
-    let passed = async {
-        match waiting.wait {
-            Some(wait) => tokio::time::sleep(wait).await,
-            None => pending().await,
-        }
-    };
-    let hinting = async {
-        let Some(hint) = hint else { return pending().await };
-        tokio::time::sleep_until(started + hint.after()).await;
-        match hint.sentence().await {
-            Some(sentence) => sentence,
-            None => pending().await,
-        }
-    };
-    let (mut passed, mut hinting) = (std::pin::pin!(passed), std::pin::pin!(hinting));
-    let (mut hinted, mut progress, mut events) = (false, Some(ticket.progress()), client.events());
-    let mut line = ProgressLine::new(color);
-    loop {
-        let next_progress = async {
-            match &mut progress {
-                Some(progress) => progress.next().await,
+/// One request that is waited for.
+pub(crate) struct Wait<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) ticket: &'a RawTicket,
+    /// Its parts, if they are to be read; shown only if [`Waiting`] says so.
+    pub(crate) parts: Option<Parts>,
+    pub(crate) how: &'a Waiting,
+    pub(crate) color: Color,
+    pub(crate) hint: Hint<'a>,
+}
+
+impl Wait<'_> {
+    /// Waits until the outcome, the end of `--wait`, or Ctrl-C.
+    pub(crate) async fn end(mut self, stop: &mut StopSignals) -> Result<Ended, Quit> {
+        let (client, ticket, started) = (self.client, self.ticket, Instant::now());
+        let patience = match self.how.wait {
+            Some(Duration::ZERO) if is_open(ticket).await? => return Ok(Ended::Open(Exit::WaitPassed)),
+            Some(Duration::ZERO) => None,
+            patience => patience,
+        };
+        let passed = async {
+            match patience {
+                Some(patience) => tokio::time::sleep_until(started + patience).await,
                 None => pending().await,
             }
         };
-        tokio::select! {
-            outcome = ticket.outcome() => {
-                line.clear();
-                return outcome.map(Ended::Outcome).map_err(|error| not_waiting(&error, ticket.id()));
+        let hinting = async {
+            let Some(hint) = self.hint else { return pending().await };
+            tokio::time::sleep_until(started + hint.after()).await;
+            match hint.sentence().await {
+                Some(sentence) => sentence,
+                None => pending().await,
             }
-            step = next_progress => match step {
-                Some(step) => line.show(&step),
-                None => progress = None,
-            },
-            () = &mut passed => {
-                line.clear();
-                return Ok(Ended::Open(Exit::WaitPassed));
+        };
+        let (mut passed, mut hinting) = (std::pin::pin!(passed), std::pin::pin!(hinting));
+        let (mut hinted, mut progress, mut events) = (false, Some(ticket.progress()), client.events());
+        let mut line = ProgressLine::new(self.color);
+        loop {
+            let next_progress = async {
+                match &mut progress {
+                    Some(progress) => progress.next().await,
+                    None => pending().await,
+                }
+            };
+            let next_part = async {
+                match &mut self.parts {
+                    Some(parts) => parts.next().await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                part = next_part => match part {
+                    Some(part) if self.how.parts => {
+                        line.clear();
+                        part::print(&part, self.how.json)?;
+                    }
+                    Some(_) => {}
+                    None => self.parts = None,
+                },
+                // The outcome comes after the last part.
+                outcome = ticket.outcome(), if self.parts.is_none() => {
+                    line.clear();
+                    return outcome.map(Ended::Outcome).map_err(|error| not_waiting(&error, ticket.id()));
+                }
+                step = next_progress => match step {
+                    Some(step) => line.show(&step),
+                    None => progress = None,
+                },
+                () = &mut passed => {
+                    line.clear();
+                    return Ok(Ended::Open(Exit::WaitPassed));
+                }
+                () = stop.next() => {
+                    line.clear();
+                    return Ok(Ended::Open(Exit::Interrupted));
+                }
+                sentence = &mut hinting, if !hinted => {
+                    hinted = true;
+                    line.clear();
+                    tell(&sentence);
+                }
+                Some(event) = events.next() => narrate(client, event),
             }
-            () = stop.next() => {
-                line.clear();
-                return Ok(Ended::Open(Exit::Interrupted));
-            }
-            sentence = &mut hinting, if !hinted => {
-                hinted = true;
-                line.clear();
-                tell(&sentence);
-            }
-            Some(event) = events.next() => narrate(client, event),
         }
     }
 }
@@ -112,25 +136,15 @@ pub(crate) fn narrate(client: &Client, event: ConnectionEvent) {
     }
 }
 
-/// Says where the request is, and waits for nothing.
-async fn look(ticket: &RawTicket) -> Result<Ended, Quit> {
+/// Whether the request has no outcome yet; then it says where it is.
+async fn is_open(ticket: &RawTicket) -> Result<bool, Quit> {
     let state = ticket.state().await.map_err(|error| not_waiting(&error, ticket.id()))?;
     if let RequestState::Ended(_) = state.state {
-        let outcome = ticket.outcome().await.map_err(|error| not_waiting(&error, ticket.id()))?;
-        return Ok(Ended::Outcome(outcome));
+        return Ok(false);
     }
-    let place = match state.state {
-        RequestState::Waiting => "waiting for a service".to_owned(),
-        RequestState::InFlight { attempt, .. } => format!("in flight, attempt {attempt}"),
-        RequestState::BackingOff => "backing off until its next attempt".to_owned(),
-        _ => "open".to_owned(),
-    };
-    let services = state.services;
-    tell(&format!("{place}; its channel has {services} {}", if services == 1 { "service" } else { "services" }));
-    if let Some(progress) = state.progress {
-        tell(&text(&progress));
-    }
-    Ok(Ended::Open(Exit::WaitPassed))
+    tell(&status::sentence(&state));
+    state.progress.iter().for_each(|progress| tell(&progress_text(progress)));
+    Ok(true)
 }
 
 /// Prints an outcome, and says how that ends the command.
@@ -143,17 +157,14 @@ pub(crate) fn print(
 ) -> Result<Exit, Quit> {
     let replied = outcome.kind() == OutcomeKind::Replied;
     if json {
-        output::json_line(&Record::new(ticket, operation, outcome.attempts, &outcome.ending, &outcome.payload))?;
+        output::json_line(&Record::new(ticket, operation, outcome))?;
     } else if replied {
         output::payload(&outcome.payload)?;
     }
     if replied {
         return Ok(Exit::Done);
     }
-    let attempts = match outcome.attempts {
-        1 => "1 attempt".to_owned(),
-        more => format!("{more} attempts"),
-    };
+    let attempts = status::counted(outcome.attempts.into(), "attempt");
     let paint = color.for_stderr();
     tell(&format!("{} after {attempts}: {}", paint.red(outcome.kind()), why(&outcome.ending, &outcome.payload)));
     Ok(Exit::OtherOutcome)
@@ -184,10 +195,10 @@ pub(crate) fn print_open(ticket: &TicketId, operation: Option<&str>, json: bool,
     Ok(())
 }
 
-fn not_waiting(error: &WaitError, ticket: &TicketId) -> Quit {
+pub(crate) fn not_waiting(error: &WaitError, ticket: &TicketId) -> Quit {
     match error {
         WaitError::UnknownTicket => Quit::saying(Exit::UnknownTicket, format!("{ticket}: {error}")),
-        WaitError::Refused(_) => Quit::saying(Exit::Refused, error.to_string()),
+        WaitError::Refused(_) | WaitError::TooManyOpen { .. } => Quit::saying(Exit::Refused, error.to_string()),
         WaitError::Name(_) => Quit::usage(error.to_string()),
         _ => Quit::saying(Exit::NoConnection, error.to_string()),
     }
@@ -207,7 +218,7 @@ impl ProgressLine {
     }
 
     fn show(&mut self, progress: &Progress) {
-        let text = self.paint.dim(text(progress));
+        let text = self.paint.dim(progress_text(progress));
         if self.in_place {
             write!(io::stderr(), "\r\u{1b}[2K{text}").ok();
             self.shown = true;
@@ -224,7 +235,8 @@ impl ProgressLine {
     }
 }
 
-fn text(progress: &Progress) -> String {
+/// Progress on one line, whatever a service says.
+pub(crate) fn progress_text(progress: &Progress) -> String {
     let note = if progress.note.is_empty() { String::new() } else { format!(", {}", printable(&progress.note)) };
     format!("{:3.0} %  {}{note}", progress.fraction * 100.0, printable(&progress.stage))
 }
@@ -236,6 +248,6 @@ mod tests {
     #[test]
     fn progress_is_one_line_whatever_a_service_says() {
         let progress = Progress { fraction: 0.4, stage: "a\nb".into(), note: "\u{1b}[2J".into() };
-        assert_eq!(text(&progress), " 40 %  a\\nb, \\u{1b}[2J");
+        assert_eq!(progress_text(&progress), " 40 %  a\\nb, \\u{1b}[2J");
     }
 }

@@ -183,7 +183,7 @@ impl Kind for OnUnknown {
 /// The table, which has these keys and no other.
 fn fields<'v, 'i>(value: &'v DeValue<'i>, keys: [&str; 2], example: &str) -> Result<&'v DeTable<'i>, Wrong> {
     let table = value.as_table().ok_or_else(|| Wrong::expected(example, value))?;
-    for key in table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !keys.contains(key)) {
+    if let Some(key) = table.keys().map(|key| key.get_ref().as_ref()).find(|key| !keys.contains(key)) {
         let meant = nearest(key, keys.into_iter()).map_or_else(|| keys.join(" and "), str::to_owned);
         return Err(Wrong { within: Some(key.to_owned()), expected: meant, found: format!("the key {key}") });
     }

@@ -16,6 +16,9 @@ pub(crate) fn of(request: &Request, context: &Context) -> Vec<(String, String)> 
         ("ROUNDTRIP_REQUESTER".to_owned(), context.requester().to_string()),
         ("ROUNDTRIP_CONTENT_TYPE".to_owned(), request.content_type.clone()),
     ];
+    if let Some(remaining) = context.remaining() {
+        variables.push(("ROUNDTRIP_REMAINING_MS".to_owned(), remaining.as_millis().to_string()));
+    }
     variables.extend(request.headers.0.iter().map(|(name, value)| (header(name), value.clone())));
     // The system ends a variable at its first zero byte, and refuses to start the command.
     variables.retain(|(_, value)| !value.contains('\0'));
@@ -24,7 +27,8 @@ pub(crate) fn of(request: &Request, context: &Context) -> Vec<(String, String)> 
 
 /// Variables of the process that started this one, which are about another request.
 pub(crate) fn inherited() -> impl Iterator<Item = OsString> {
-    std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("ROUNDTRIP_HEADER_"))
+    let about_a_request = |name: &str| name == "ROUNDTRIP_REMAINING_MS" || name.starts_with("ROUNDTRIP_HEADER_");
+    std::env::vars_os().map(|(name, _)| name).filter(move |name| about_a_request(&name.to_string_lossy()))
 }
 
 /// `trace-id` is `ROUNDTRIP_HEADER_TRACE_ID`.

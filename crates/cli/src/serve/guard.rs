@@ -5,7 +5,7 @@
 //! system closes the pipe, and the guard ends the groups that are left. Linux could be asked to kill a child with its
 //! parent, but not what that child has started, and other systems could not.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::env;
 use std::io::{self, BufRead, Write};
 use std::os::unix::process::CommandExt;
@@ -62,18 +62,24 @@ impl Guard {
 /// The guard itself: waits until the pipe is closed, then ends what is left.
 pub(crate) fn run() -> Exit {
     let left = groups_left(io::stdin().lock());
-    left.iter().for_each(|group| drop(kill_process_group(*group, Signal::TERM)));
+    end(&left, Signal::TERM);
     let until = Instant::now() + GRACE;
     let runs = |group: &Pid| test_kill_process_group(*group).is_ok();
     while left.iter().any(runs) && Instant::now() < until {
         thread::sleep(Duration::from_millis(20)); // They are not our children: nobody tells us of their end.
     }
-    left.iter().for_each(|group| drop(kill_process_group(*group, Signal::KILL)));
+    end(&left, Signal::KILL);
     Exit::Done
 }
 
-fn groups_left(reports: impl BufRead) -> BTreeSet<Pid> {
-    let mut groups = BTreeSet::new();
+fn end(groups: &HashSet<Pid>, signal: Signal) {
+    for group in groups {
+        kill_process_group(*group, signal).ok(); // It may have ended by itself.
+    }
+}
+
+fn groups_left(reports: impl BufRead) -> HashSet<Pid> {
+    let mut groups = HashSet::new();
     for line in reports.lines().map_while(Result::ok) {
         let group = |id: &str| id.parse().ok().and_then(Pid::from_raw);
         match (line.strip_prefix('+').and_then(group), line.strip_prefix('-').and_then(group)) {
@@ -92,6 +98,6 @@ mod tests {
     #[test]
     fn what_has_begun_and_not_ended_is_left() {
         let left = groups_left(&b"+17\n+18\n-17\n+19\nnonsense\n+0\n-19\n+2"[..]);
-        assert_eq!(left.iter().map(|group| group.as_raw_nonzero().get()).collect::<Vec<_>>(), [2, 18]);
+        assert_eq!(left, [2, 18].into_iter().filter_map(Pid::from_raw).collect());
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
-use roundtrip::{Context, Failure, Message, RawFailure, Request};
+use roundtrip::{Context, Failure, Message, RawFailure, Request, StopReason};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
@@ -13,7 +13,7 @@ use super::environment;
 use super::group::{GRACE, Group};
 use super::guard::Guard;
 use super::program::Program;
-use super::reports::{LastLines, ProgressLine};
+use super::reports::{LastLines, Report};
 use crate::output::tell;
 use crate::payload::{content_type, printable};
 
@@ -24,7 +24,7 @@ const TRY_AGAIN: i32 = 75;
 const LONGEST_REPLY: u64 = 64 * 1024 * 1024;
 
 /// The longest line that is read of standard error, in bytes.
-const LONGEST_LINE: u64 = 64 * 1024;
+const LONGEST_LINE: u64 = 1024 * 1024;
 
 /// Runs the command for one request.
 pub(super) async fn answer(
@@ -47,32 +47,43 @@ pub(super) async fn answer(
         tokio::select! {
             ended = &mut running => ended,
             () = context.cancelled().cancelled() => {
-                tell(&format!("{}: no longer wanted; ending its command", context.ticket()));
+                tell(&format!("{}: {}; ending its command", context.ticket(), no_longer_wanted(&context)));
                 group.stop();
                 tokio::time::timeout(GRACE, running).await.ok();
                 return Err(Failure::release());
             }
         }
     };
-    let Ended { status, reply, last } = ended.map_err(|error| Failure::retry(error).code("command_lost"))?;
+    let Ended { status, reply, heard } = ended.map_err(|error| Failure::retry(error).code("command_lost"))?;
     group.has_ended();
     if reply.len() as u64 > LONGEST_REPLY {
         return Err(Failure::problem("reply_too_large", format!("the command's output is over {LONGEST_REPLY} bytes")));
     }
     match status.code() {
+        Some(0) if heard.lost_part.is_some() => {
+            Err(Failure::problem("part_not_added", heard.lost_part.unwrap_or_default()))
+        }
         Some(0) => {
             let content_type = content_type(&reply);
             Ok(Message::new(reply).content_type(content_type))
         }
         Some(TRY_AGAIN) => Err(Failure::retry("the command asks to be tried again").code("try_again")),
-        _ => Err(Failure::problem("command_failed", said(status, &last))),
+        _ => Err(Failure::problem("command_failed", said(status, &heard.last))),
     }
 }
 
 struct Ended {
     status: ExitStatus,
     reply: Vec<u8>,
+    heard: Heard,
+}
+
+/// What a command said on its standard error.
+#[derive(Default)]
+struct Heard {
     last: LastLines,
+    /// Why the first part that could not be added was not.
+    lost_part: Option<String>,
 }
 
 fn start(program: &Program, request: &Request, context: &Context) -> io::Result<Child> {
@@ -97,14 +108,14 @@ async fn run(child: &mut Child, request: &Request, context: &Context) -> io::Res
         }
         io::Result::Ok(reply)
     };
-    let last = async {
+    let heard = async {
         match stderr {
             Some(stderr) => listen(stderr, context).await,
-            None => LastLines::default(),
+            None => Heard::default(),
         }
     };
-    let ((), reply, last, status) = tokio::join!(feed(stdin, &request.payload), reply, last, child.wait());
-    Ok(Ended { status: status?, reply: reply?, last })
+    let ((), reply, heard, status) = tokio::join!(feed(stdin, &request.payload), reply, heard, child.wait());
+    Ok(Ended { status: status?, reply: reply?, heard })
 }
 
 /// A command that does not read its input, or not all of it, has its reasons.
@@ -114,24 +125,51 @@ async fn feed(stdin: Option<ChildStdin>, payload: &[u8]) {
     }
 }
 
-/// Reports progress and keeps the last lines. All of it goes on to our own standard error, where the command's would be.
-async fn listen(stderr: impl AsyncRead + Unpin, context: &Context) -> LastLines {
-    let (mut lines, mut last, mut line) = (BufReader::new(stderr), LastLines::default(), Vec::new());
+/// Reports progress, adds parts and keeps the last lines. What is neither goes on to our own standard error, where the
+/// command's would be. While there is no room for a part, nothing more is read.
+async fn listen(stderr: impl AsyncRead + Unpin, context: &Context) -> Heard {
+    let (mut lines, mut heard, mut line) = (BufReader::new(stderr), Heard::default(), Vec::new());
     loop {
         line.clear();
         let read = (&mut lines).take(LONGEST_LINE).read_until(b'\n', &mut line).await;
         if !read.is_ok_and(|read| read > 0) {
-            return last;
+            return heard;
         }
+        let whole = line.ends_with(b"\n") || (line.len() as u64) < LONGEST_LINE;
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches(['\n', '\r']);
-        match ProgressLine::read(text) {
-            Some(progress) => context.progress(progress.fraction, progress.stage),
-            None => {
+        match Report::read(text) {
+            Report::Progress { fraction, stage } => context.progress(fraction, stage),
+            Report::Part(part) => {
+                let added = if whole { add(part, context).await } else { Err(too_long()) };
+                heard.lost_part = heard.lost_part.or(added.err());
+            }
+            Report::Words => {
                 tell(&printable(text));
-                last.push(text);
+                heard.last.push(text);
             }
         }
+    }
+}
+
+async fn add(part: &str, context: &Context) -> Result<(), String> {
+    let message = Message::new(part.to_owned()).content_type(content_type(part.as_bytes()));
+    context.part(message).await.map(drop).map_err(|error| error.to_string())
+}
+
+fn too_long() -> String {
+    format!("a line with a part has {LONGEST_LINE} bytes at most: write a shorter one, or several")
+}
+
+/// Why the command is ended.
+fn no_longer_wanted(context: &Context) -> &'static str {
+    match context.stop_reason() {
+        Some(StopReason::Cancelled) => "cancelled",
+        Some(StopReason::Expired) => "its deadline passed",
+        Some(StopReason::AttemptTimeout) => "it took longer than the channel's attempt_timeout",
+        Some(StopReason::LeaseLost) => "its lease was lost",
+        Some(StopReason::BrokerStopped) => "the broker stopped",
+        _ => "no longer wanted",
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a command says on its standard error: progress, and why it failed.
+//! What a command says on its standard error: progress, parts, and why it failed.
 
 use std::collections::VecDeque;
 
@@ -6,29 +6,40 @@ use std::collections::VecDeque;
 const LINES: usize = 10;
 const BYTES: usize = 2048;
 
-/// A line `::progress 0.4 text`.
+/// What a line says.
 #[derive(Debug, PartialEq)]
-pub(crate) struct ProgressLine<'a> {
-    pub(crate) fraction: f32,
-    pub(crate) stage: &'a str,
+pub(super) enum Report<'a> {
+    /// `::progress 0.4 text`.
+    Progress { fraction: f32, stage: &'a str },
+    /// `::part text`.
+    Part(&'a str),
+    /// Anything else.
+    Words,
 }
 
-impl<'a> ProgressLine<'a> {
-    /// Reads a line; none if it is something else.
-    pub(crate) fn read(line: &'a str) -> Option<Self> {
-        let rest = line.strip_prefix("::progress")?.strip_prefix([' ', '\t'])?.trim();
+impl<'a> Report<'a> {
+    pub(super) fn read(line: &'a str) -> Self {
+        let after = |word: &str| line.strip_prefix(word)?.strip_prefix([' ', '\t']);
+        if let Some(part) = after("::part") {
+            return Self::Part(part);
+        }
+        after("::progress").and_then(Self::progress).unwrap_or(Self::Words)
+    }
+
+    fn progress(rest: &'a str) -> Option<Self> {
+        let rest = rest.trim();
         let (number, stage) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
         let fraction: f32 = number.parse().ok()?;
-        (0.0..=1.0).contains(&fraction).then_some(Self { fraction, stage: stage.trim_start() })
+        (0.0..=1.0).contains(&fraction).then_some(Self::Progress { fraction, stage: stage.trim_start() })
     }
 }
 
 /// The last lines of what a command said.
 #[derive(Debug, Default)]
-pub(crate) struct LastLines(VecDeque<String>);
+pub(super) struct LastLines(VecDeque<String>);
 
 impl LastLines {
-    pub(crate) fn push(&mut self, line: &str) {
+    pub(super) fn push(&mut self, line: &str) {
         if self.0.len() == LINES {
             self.0.pop_front();
         }
@@ -37,7 +48,7 @@ impl LastLines {
     }
 
     /// As many of them as may be told.
-    pub(crate) fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut bytes = 0;
         let kept = self.0.iter().rev().take_while(|line| {
             bytes += line.len() + 1;
@@ -55,14 +66,20 @@ mod tests {
 
     #[test]
     fn a_progress_line_has_a_fraction_and_a_text() {
-        let read = |line| ProgressLine::read(line).map(|progress| (progress.fraction, progress.stage));
-        assert_eq!(read("::progress 0.4 medications and more"), Some((0.4, "medications and more")));
-        assert_eq!(read("::progress\t1\tdone"), Some((1.0, "done")));
-        assert_eq!(read("::progress  0.5"), Some((0.5, "")));
+        let progress = |fraction, stage| Report::Progress { fraction, stage };
+        assert_eq!(Report::read("::progress 0.4 medications and more"), progress(0.4, "medications and more"));
+        assert_eq!(Report::read("::progress\t1\tdone"), progress(1.0, "done"));
+        assert_eq!(Report::read("::progress  0.5"), progress(0.5, ""));
     }
 
     #[test]
-    fn any_other_line_is_no_progress() {
+    fn a_part_is_all_that_stands_behind_its_word() {
+        assert_eq!(Report::read("::part {\"a\": 1} "), Report::Part("{\"a\": 1} "));
+        assert_eq!(Report::read("::part "), Report::Part(""));
+    }
+
+    #[test]
+    fn any_other_line_is_neither() {
         for line in [
             "",
             "progress 0.4",
@@ -71,8 +88,10 @@ mod tests {
             "::progress x y",
             "::progress 1.5 y",
             "::progress NaN y",
+            "::part",
+            "::parts x",
         ] {
-            assert_eq!(ProgressLine::read(line), None, "{line}");
+            assert_eq!(Report::read(line), Report::Words, "{line}");
         }
     }
 
