@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use roundtrip::{ChannelName, RequesterName, TicketId};
 
-pub(crate) use dead_letters::{DeadLetters, LetterId, Letters, ListLetters};
+pub(crate) use dead_letters::{DeadLetters, Letters, ListLetters};
 
 use crate::color::Color;
 use crate::duration;
@@ -72,11 +72,15 @@ pub(crate) enum Command {
         patient_summary_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11 --wait 0s")]
     Attach(Attach),
     /// Say where a request is by its ticket, and wait for nothing.
-    #[command(after_help = "Example:\n  roundtrip status patient_summary_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11 --json")]
+    #[command(
+        after_help = "Example:\n  roundtrip status patient_summary_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11 --json"
+    )]
     Status(Status),
     /// End a request by its ticket, from anywhere: its outcome is cancelled, and a service at work on it is told to stop.
-    #[command(after_help = "Example:\n  roundtrip cancel patient_summary_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11\n\
-        Prints the outcome. Exit status: 0 it is cancelled, 1 the request had another outcome before.")]
+    #[command(
+        after_help = "Example:\n  roundtrip cancel patient_summary_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11\n\
+        Prints the outcome. Exit status: 0 it is cancelled, 1 the request had another outcome before."
+    )]
     Cancel(Cancel),
     /// Look at a channel's dead letters, make requests of them again, or forget them.
     #[command(name = "dead-letters", subcommand)]

@@ -3,10 +3,10 @@
 use roundtrip::{CancelError, Cancellation, Client, OutcomeKind, TicketId};
 
 use crate::arguments::Cancel;
+use crate::connect;
 use crate::exit::{Exit, Quit};
 use crate::output::{self, tell};
 use crate::signal::StopSignals;
-use crate::connect;
 
 pub(crate) async fn run(arguments: Cancel) -> Result<Exit, Quit> {
     let Cancel { ticket, broker } = arguments;

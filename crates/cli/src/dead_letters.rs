@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use crate::arguments::{DeadLetters, Letters, ListLetters};
 use crate::color::Color;
+use crate::connect;
 use crate::exit::{Exit, Quit};
 use crate::output::{self, tell};
-use crate::connect;
 
 pub(crate) async fn run(arguments: DeadLetters, color: Color) -> Result<Exit, Quit> {
     match arguments {
@@ -48,7 +48,8 @@ enum Deed {
 async fn each(arguments: Letters, deed: Deed) -> Result<Exit, Quit> {
     let Letters { channel, letters, all, json, broker } = arguments;
     let named = letters.iter().map(|letter| {
-        let elsewhere = || Quit::usage(format!("a ticket of another channel: expected those of {channel}, or ids alone"));
+        let elsewhere =
+            || Quit::usage(format!("a ticket of another channel: expected those of {channel}, or ids alone"));
         letter.on(&channel).ok_or_else(elsewhere)
     });
     let mut ids = named.collect::<Result<Vec<RequestId>, Quit>>()?;
@@ -85,7 +86,12 @@ async fn each(arguments: Letters, deed: Deed) -> Result<Exit, Quit> {
 }
 
 impl Deed {
-    async fn done_to(self, client: &Client, letter: &TicketId, json: bool) -> Result<Result<(), DeadLetterError>, Quit> {
+    async fn done_to(
+        self,
+        client: &Client,
+        letter: &TicketId,
+        json: bool,
+    ) -> Result<Result<(), DeadLetterError>, Quit> {
         let dead_letters = client.dead_letters(letter.channel.as_str());
         match self {
             Self::Show => match dead_letters.read(letter.id).await {

@@ -28,7 +28,7 @@ struct Line<'a> {
 /// Prints a part, or what became of those before it, and flushes it.
 pub(crate) fn print(event: &PartEvent, json: bool) -> Result<(), Quit> {
     if json {
-        return output::json_line(&Line::of(event));
+        return Line::of(event).iter().try_for_each(output::json_line);
     }
     match event {
         PartEvent::Part(part) => output::line(&one_line(&part.payload))?,
@@ -36,13 +36,15 @@ pub(crate) fn print(event: &PartEvent, json: bool) -> Result<(), Quit> {
             tell(&format!("delivery {delivery} has begun: the parts above are void, they begin again"));
         }
         PartEvent::Gone { first } => tell(&format!("the parts before number {first} are kept no more")),
+        _ => {}
     }
     Ok(())
 }
 
 impl<'a> Line<'a> {
-    fn of(event: &'a PartEvent) -> Self {
-        match event {
+    /// None for what a later version of the client may tell.
+    fn of(event: &'a PartEvent) -> Option<Self> {
+        Some(match event {
             PartEvent::Part(Part { delivery, number, content_type, payload, .. }) => {
                 let payload_shown = shown(payload);
                 Self {
@@ -56,7 +58,8 @@ impl<'a> Line<'a> {
             }
             PartEvent::Restarted { delivery } => Self { delivery: Some(*delivery), ..Self::named("restarted") },
             PartEvent::Gone { first } => Self { first: Some(*first), ..Self::named("gone") },
-        }
+            _ => return None,
+        })
     }
 
     fn named(event: &'static str) -> Self {

@@ -34,13 +34,7 @@ impl<'a> Record<'a> {
         Self { payload, problem, ..record }
     }
 
-    fn of(
-        ticket: &'a TicketId,
-        operation: Option<&'a str>,
-        attempts: u32,
-        ending: &Ending,
-        payload: &[u8],
-    ) -> Self {
+    fn of(ticket: &'a TicketId, operation: Option<&'a str>, attempts: u32, ending: &Ending, payload: &[u8]) -> Self {
         let carried = matches!(ending, Ending::Replied(_) | Ending::Failed { content_type: Some(_), .. });
         let shown = shown(payload).filter(|_| carried);
         Self {
@@ -75,7 +69,9 @@ pub(crate) fn why(ending: &Ending, payload: &[u8]) -> String {
         Ending::Replied(_) => String::new(),
         Ending::Failed { problem, content_type: None } => told(problem),
         Ending::Failed { problem, content_type: Some(_) } => format!("{} {}", told(problem), one_line(payload)),
-        Ending::Dead { reason, last: Some(last) } => format!("{}, the last attempt with {}", reason.as_str(), told(last)),
+        Ending::Dead { reason, last: Some(last) } => {
+            format!("{}, the last attempt with {}", reason.as_str(), told(last))
+        }
         Ending::Dead { reason, last: None } => reason.as_str().to_owned(),
         Ending::Expired => "its deadline passed".to_owned(),
         Ending::Cancelled => "somebody cancelled it".to_owned(),
@@ -132,6 +128,9 @@ mod tests {
         );
         let failed = Ending::Failed { problem: Problem::new("exit_3", "no\nsuch"), content_type: None };
         assert_eq!(plain(&ticket, 1, &failed, b""), format!("{TICKET}\tfailed\tattempts 1\texit_3: no\\nsuch"));
-        assert_eq!(plain(&ticket, 0, &Ending::Expired, b""), format!("{TICKET}\texpired\tattempts 0\tits deadline passed"));
+        assert_eq!(
+            plain(&ticket, 0, &Ending::Expired, b""),
+            format!("{TICKET}\texpired\tattempts 0\tits deadline passed")
+        );
     }
 }

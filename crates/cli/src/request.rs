@@ -9,9 +9,9 @@ use roundtrip::{ChannelName, Client, Message, OutcomeKind, Requester, SubmitErro
 use crate::arguments::Request;
 use crate::color::Color;
 use crate::exit::{Exit, Quit};
+use crate::output::{self, tell};
 use crate::signal::StopSignals;
 use crate::waiting::{self, AsyncHint, Ended, Wait};
-use crate::output::{self, tell};
 use crate::{cancel, connect, hint, payload};
 
 /// How long nobody may serve a request before that is said.
@@ -61,7 +61,9 @@ pub(crate) async fn run(arguments: Request, color: Color) -> Result<Exit, Quit> 
     let mut ended = Wait { client: &client, ticket: &ticket, parts, how: waiting, color, hint }.end(&mut stop).await?;
     let interrupted = matches!(ended, Ended::Open(Exit::Interrupted));
     if interrupted && arguments.cancel_on_interrupt && cancel::on_interrupt(&client, &id, &mut stop).await {
-        ended = Wait { client: &client, ticket: &ticket, parts: None, how: waiting, color, hint: None }.end(&mut stop).await?;
+        ended = Wait { client: &client, ticket: &ticket, parts: None, how: waiting, color, hint: None }
+            .end(&mut stop)
+            .await?;
     }
     let exit = match ended {
         Ended::Outcome(outcome) => {

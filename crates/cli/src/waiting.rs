@@ -82,6 +82,8 @@ impl Wait<'_> {
                     None => pending().await,
                 }
             };
+            // The outcome comes after the last part.
+            let parts_read = self.parts.is_none();
             let next_part = async {
                 match &mut self.parts {
                     Some(parts) => parts.next().await,
@@ -97,8 +99,7 @@ impl Wait<'_> {
                     Some(_) => {}
                     None => self.parts = None,
                 },
-                // The outcome comes after the last part.
-                outcome = ticket.outcome(), if self.parts.is_none() => {
+                outcome = ticket.outcome(), if parts_read => {
                     line.clear();
                     return outcome.map(Ended::Outcome).map_err(|error| not_waiting(&error, ticket.id()));
                 }

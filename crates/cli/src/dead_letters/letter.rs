@@ -7,10 +7,10 @@ use roundtrip::{ChannelName, DeadLetter, DeadLetterEntry, TicketId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::duration;
 use crate::exit::Quit;
 use crate::output::{self, tell};
 use crate::payload::{base64, printable, shown};
-use crate::duration;
 
 /// What stands above the rows.
 pub(super) const HEADING: &str =
@@ -118,6 +118,8 @@ fn about(channel: &ChannelName, letter: &DeadLetter) -> Vec<String> {
     let last = entry.last.iter();
     lines.extend(last.map(|last| format!("last error    {}: {}", printable(&last.code), printable(&last.message))));
     lines.push(format!("content type  {}", printable(content_type)));
-    lines.extend(headers.0.iter().map(|(name, value)| format!("header        {}: {}", printable(name), printable(value))));
+    lines.extend(
+        headers.0.iter().map(|(name, value)| format!("header        {}: {}", printable(name), printable(value))),
+    );
     lines
 }
