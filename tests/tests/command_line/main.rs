@@ -3,11 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its expectation does")]
 
 mod broker;
+mod cancel;
 mod channels;
+mod configuration;
+mod dead_letters;
 mod demo;
+mod drain;
 mod garbage;
+mod parts;
 mod readme;
 mod replies;
 mod request;
 mod serve;
 mod stage;
+mod status;
+mod terms;

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::process::Command;
 
 use crate::stage::{BrokerProgram, Ended, Folder, LIMIT, Program, Signal, appears, begin_and_wait};
@@ -39,17 +39,17 @@ async fn with_json_the_outcome_is_one_object() {
     let broker = BrokerProgram::start().await;
     let _service = broker.serve("echo_request", &["cat"]).await;
     let arguments = ["request", "echo_request", "{\"number\": 7}", "--operation", "echo", "--json"];
-    let object = one_object(&broker.run(&arguments).await.with_exit(0));
+    let object = broker.run(&arguments).await.with_exit(0).object();
     assert_eq!(object["outcome"], "replied");
     assert_eq!(object["attempts"], 1);
     assert_eq!(object["channel"], "echo_request");
     assert_eq!(object["payload"], json!({"number": 7}));
     assert!(object["ticket"].as_str().unwrap().starts_with("echo_request:"));
 
-    let object = one_object(&broker.run(&["request", "echo_request", "no json", "--json"]).await.with_exit(0));
+    let object = broker.run(&["request", "echo_request", "no json", "--json"]).await.with_exit(0).object();
     assert_eq!(object["payload"], "no json");
     let bytes = folder_of_bytes();
-    let object = one_object(&broker.run(&["request", "echo_request", &bytes.1, "--json"]).await.with_exit(0));
+    let object = broker.run(&["request", "echo_request", &bytes.1, "--json"]).await.with_exit(0).object();
     assert_eq!(object["payload_base64"], "/wA=");
 }
 
@@ -79,7 +79,7 @@ async fn without_waiting_the_ticket_is_printed_alone_and_attach_waits_for_the_re
     folder.write("go-on", "");
     assert_eq!(attached.ended().await.with_exit(0).stdout.trim_end(), "done");
     let again = broker.run(&["attach", ticket, "--wait", "0s", "--json"]).await.with_exit(0);
-    assert_eq!(one_object(&again)["outcome"], "replied", "reading acknowledges nothing");
+    assert_eq!(again.object()["outcome"], "replied", "reading acknowledges nothing");
 }
 
 #[tokio::test]
@@ -142,9 +142,11 @@ async fn other_outcomes_exit_with_1_and_say_why() {
     let ended = broker.run(&["request", "work_request", "please"]).await.with_exit(1);
     assert!(ended.stderr.contains("the printer is on fire"), "{}", ended.stderr);
     assert_eq!(ended.stdout, "");
-    let object = one_object(&broker.run(&["request", "work_request", "please", "--json"]).await.with_exit(1));
+    let object = broker.run(&["request", "work_request", "please", "--json"]).await.with_exit(1).object();
     assert_eq!(object["outcome"], "failed");
-    assert!(object["error"]["message"].as_str().unwrap().contains("the printer is on fire"), "{object}");
+    let problem = &object["problem"];
+    assert_eq!(problem["type"], "urn:roundtrip:problem:command_failed", "{object}");
+    assert!(problem["detail"].as_str().unwrap().contains("the printer is on fire"), "{object}");
 }
 
 #[tokio::test]
@@ -197,6 +199,10 @@ async fn without_a_broker_every_command_says_so_and_exits_with_4() {
         &["request", "work_request", "please"][..],
         &["request", "work_request", "please", "--no-wait"],
         &["attach", ticket],
+        &["status", ticket],
+        &["cancel", ticket],
+        &["dead-letters", "list", "work_request"],
+        &["drain"],
         &["replies", "--requester", "test", "--reply-channel", "work_reply"],
         &["channels"],
     ] {
@@ -245,17 +251,24 @@ async fn a_closed_pipe_ends_quietly() {
 async fn every_command_has_an_example_in_its_help() {
     let alone = Program::start(&[]).ended().await;
     assert!(alone.stdout.contains("roundtrip demo"), "{alone:?}");
-    for command in ["broker", "demo", "request", "replies", "attach", "serve", "channels"] {
+    for command in [
+        "broker",
+        "demo",
+        "request",
+        "replies",
+        "attach",
+        "status",
+        "cancel",
+        "dead-letters",
+        "drain",
+        "serve",
+        "channels",
+    ] {
         let help = Program::start(&[command, "--help"]).ended().await.with_exit(0).stdout;
         assert!(help.contains(&format!("roundtrip {command}")), "{help}");
     }
     let completions = Program::start(&["completions", "bash"]).ended().await.with_exit(0).stdout;
     assert!(completions.contains("roundtrip"));
-}
-
-fn one_object(ended: &Ended) -> Value {
-    assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
-    serde_json::from_str(&ended.stdout).expect("it is JSON")
 }
 
 /// The ticket that was printed, wherever it was.

@@ -19,7 +19,7 @@ async fn a_request_whose_service_is_killed_is_answered_by_another() {
     assert_eq!(outcome["outcome"], "replied");
     assert_eq!(outcome["attempts"], 2);
     assert_eq!(outcome["payload"], "second\n");
-    folder.write("go-on", ""); // For the command that was left alone.
+    folder.write("go-on", ""); // For the command, if nothing had ended it.
 }
 
 #[tokio::test]
@@ -86,6 +86,15 @@ async fn the_request_is_described_in_the_environment() {
     for expected in ["=draw", "=letters", "=1", "=work_request"] {
         assert!(environment.lines().any(|line| line.ends_with(expected)), "{expected} in {environment}");
     }
+    let remaining =
+        environment.lines().find_map(|line| line.strip_prefix("ROUNDTRIP_REMAINING_MS=")).expect("a deadline");
+    assert!(remaining.parse::<u64>().is_ok_and(|remaining| remaining > 3_000_000), "the default one: {remaining}");
+
+    let arguments = ["request", "work_request", "x", "--deadline", "20s"];
+    let environment = broker.run(&arguments).await.with_exit(0).stdout;
+    let remaining =
+        environment.lines().find_map(|line| line.strip_prefix("ROUNDTRIP_REMAINING_MS=")).expect("a deadline");
+    assert!(remaining.parse::<u64>().is_ok_and(|remaining| remaining <= 20_000), "its own: {remaining}");
 }
 
 #[tokio::test]
@@ -130,6 +139,27 @@ async fn a_command_that_does_not_end_when_asked_to_is_killed() {
     broker.program.ended().await;
     let _second = BrokerProgram::listening_on(&address).await;
     processes::end(&[command]).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_command_of_a_service_that_is_killed_ends_and_all_that_it_has_started() {
+    let folder = Folder::new();
+    let broker = BrokerProgram::start().await;
+    let (begun, id) = (folder.path("begun"), folder.path("id"));
+    let script = format!(
+        "cat >/dev/null; sleep 1000 & echo $$ $! > '{0}'; mv '{0}' '{1}'; wait; sleep 1000",
+        id.display(),
+        begun.display()
+    );
+    let service = broker.serve("work_request", &["sh", "-c", &script]).await;
+    broker.run(&["request", "work_request", "please", "--no-wait"]).await.with_exit(0);
+    appears(&begun).await;
+    let ids = std::fs::read_to_string(&begun).unwrap();
+    let ids: Vec<u32> = ids.split_whitespace().map(|id| id.parse().unwrap()).collect();
+    assert_eq!(ids.len(), 2);
+    service.signal(Signal::KILL);
+    processes::end(&ids).await;
 }
 
 #[tokio::test]

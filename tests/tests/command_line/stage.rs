@@ -31,7 +31,18 @@ impl BrokerProgram {
 
     /// Starts one there and waits until it listens.
     pub(crate) async fn listening_on(address: &str) -> Self {
-        let mut program = Program::start(&["broker", "--listen", address, "--json"]);
+        Self::ready(Program::start(&["broker", "--listen", address, "--json"])).await
+    }
+
+    /// Starts one on a free port that is told so by its file, and waits until it listens.
+    pub(crate) async fn configured(folder: &Folder, configuration: &str) -> Self {
+        let file = folder.write("broker.toml", configuration);
+        let file = file.to_str().expect("the folder has a name of plain text");
+        Self::ready(Program::start(&["broker", "--config", file, "--listen", "127.0.0.1:0", "--json"])).await
+    }
+
+    /// Waits until it listens.
+    pub(crate) async fn ready(mut program: Program) -> Self {
         let line = program.stdout.line(|_| true).await;
         let ready: Value = serde_json::from_str(&line).expect("the ready line is JSON");
         assert_eq!(ready["event"], "ready", "{line}");
@@ -56,6 +67,18 @@ impl BrokerProgram {
         let program = self.command(&[&["serve", channel, "--concurrency", "4", "--"], command].concat());
         self.until(channel, |figures| figures["services"] == 1).await;
         program
+    }
+
+    /// Sends a request that nobody waits for, and gives its ticket.
+    pub(crate) async fn submit(&self, arguments: &[&str]) -> String {
+        let ended = self.run(&[&["request"], arguments, &["--no-wait"]].concat()).await.with_exit(0);
+        assert_eq!(ended.stdout.lines().count(), 1, "the ticket alone: {}", ended.stdout);
+        ended.stdout.trim_end().to_owned()
+    }
+
+    /// Where a request is, as `status --json` prints it.
+    pub(crate) async fn status(&self, ticket: &str) -> Value {
+        self.run(&["status", ticket, "--json"]).await.with_exit(0).object()
     }
 
     /// The figures of the channels, as `channels --json` prints them.

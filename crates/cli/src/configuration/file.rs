@@ -100,6 +100,11 @@ impl Reader<'_> {
             let sentence = format!("expected each channel once, found it in line {first} too");
             self.mistakes.push(Mistake::new(line, about(&shown, "name"), sentence));
         }
+        if let (None, Err(error)) = (&keys.reply_channel, name.default_reply_channel()) {
+            let sentence =
+                format!("expected a reply_channel, since the one that follows from the name is none: {error}");
+            self.mistakes.push(Mistake::new(line, &shown, sentence));
+        }
         Some(Channel { name, keys })
     }
 

@@ -230,6 +230,14 @@ fn a_bad_file_is_told_with_line_key_what_was_expected_and_what_came() {
 }
 
 #[test]
+fn a_name_without_room_for_its_reply_channel_is_told() {
+    let name = "a".repeat(128);
+    let told = said(&format!("[[channel]]\nname = \"{name}\""));
+    assert!(told.starts_with("f.toml:2: [[channel]] \"aaa") && told.contains("expected a reply_channel"), "{told}");
+    assert_eq!(read(&format!("[[channel]]\nname = \"{name}\"\nreply_channel = \"b\"")).channels(), 1);
+}
+
+#[test]
 fn every_mistake_is_told_in_the_order_of_the_lines() {
     let told = said("[[channel]]\nname = \"a\"\nretention = 1\ncapacity = \"x\"\n[defaults]\nleas = 1");
     let lines: Vec<&str> = told.lines().map(|line| line.split(' ').next().unwrap()).collect();

@@ -1,9 +1,11 @@
 //! The binary under test as a child process.
 
+use std::ffi::OsString;
 use std::process::Stdio;
 
 pub(crate) use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
+use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
@@ -38,9 +40,10 @@ impl Program {
     pub(crate) fn with(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_roundtrip-under-test"));
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        for variable in ["ROUNDTRIP_BROKER", "ROUNDTRIP_LISTEN", "RUST_LOG"] {
-            command.env_remove(variable);
-        }
+        let ours = |name: &OsString| name.to_string_lossy().starts_with("ROUNDTRIP_");
+        std::env::vars_os().map(|(name, _)| name).filter(ours).for_each(|name| {
+            command.env_remove(name);
+        });
         prepare(&mut command);
         let mut child = command.spawn().expect("the binary under test starts");
         let stdout = child.stdout.take().map_or_else(Feed::nothing, Feed::of);
@@ -81,6 +84,20 @@ impl Program {
 }
 
 impl Ended {
+    /// The one object that it printed.
+    #[track_caller]
+    pub(crate) fn object(&self) -> Value {
+        let objects = self.objects();
+        assert_eq!(objects.len(), 1, "`{}`: {}", self.what, self.stdout);
+        objects[0].clone()
+    }
+
+    /// The objects that it printed, one a line.
+    #[track_caller]
+    pub(crate) fn objects(&self) -> Vec<Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect()
+    }
+
     /// Itself, after a look at the exit status.
     #[track_caller]
     pub(crate) fn with_exit(self, expected: i32) -> Self {
