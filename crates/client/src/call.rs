@@ -12,7 +12,7 @@ use crate::submit::{Submit, SubmitError};
 
 /// A request that is about to be submitted and waited for. Await it for the reply; it acknowledges as it hands over.
 ///
-/// Dropped before it is ready, it does what a dropped [`Submit`] or a dropped [`Ticket`] does.
+/// Dropped before it is ready, it does what a dropped [`Submit`] or a dropped [`Ticket`](crate::Ticket) does.
 #[must_use = "nothing is submitted until it is awaited"]
 pub struct Call<Op> {
     submit: Submit<Op>,
@@ -29,37 +29,37 @@ impl<Op: Operation> Call<Op> {
         self
     }
 
-    /// As [`SubmitRaw::priority`].
+    /// As [`Submit::priority`].
     pub fn priority(mut self, priority: u8) -> Self {
         self.submit = self.submit.priority(priority);
         self
     }
 
-    /// As [`SubmitRaw::deadline`].
+    /// As [`Submit::deadline`].
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.submit = self.submit.deadline(deadline);
         self
     }
 
-    /// As [`SubmitRaw::delay`].
+    /// As [`Submit::delay`].
     pub fn delay(mut self, delay: Duration) -> Self {
         self.submit = self.submit.delay(delay);
         self
     }
 
-    /// As [`SubmitRaw::idempotency_key`].
+    /// As [`Submit::idempotency_key`].
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.submit = self.submit.idempotency_key(key);
         self
     }
 
-    /// As [`SubmitRaw::one_way`].
+    /// As [`Submit::one_way`].
     pub fn one_way(mut self) -> Self {
         self.submit = self.submit.one_way();
         self
     }
 
-    /// As [`SubmitRaw::under`].
+    /// As [`Submit::under`].
     pub fn under(mut self, ticket: TicketId) -> Self {
         self.submit = self.submit.under(ticket);
         self
