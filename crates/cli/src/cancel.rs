@@ -25,13 +25,13 @@ pub(crate) async fn run(arguments: Cancel) -> Result<Exit, Quit> {
     Ok(Exit::OtherOutcome)
 }
 
-/// Cancels a request that nobody wants any more, and tells whether it had an outcome to tell, cancelled or another. A
-/// second Ctrl-C lets it go on.
+/// Cancels a request that nobody wants any more; false if it goes on, since a second Ctrl-C came or nobody could be asked.
 pub(crate) async fn on_interrupt(client: &Client, ticket: &TicketId, stop: &mut StopSignals) -> bool {
     tell(&format!("cancelling {ticket}; stop again to let it go on"));
     tokio::select! {
         cancellation = client.cancel(ticket) => match cancellation {
-            Ok(_) => true,
+            // What the broker does not know was not accepted, and will not be: nobody submits it any more.
+            Ok(_) | Err(CancelError::UnknownTicket) => true,
             Err(error) => {
                 tell(&format!("{ticket}: {error}"));
                 false

@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: Channels, color: Color) -> Result<Exit, Quit>
     Ok(Exit::Done)
 }
 
-/// How many requests have no outcome.
+/// How many requests have no outcome, or a few more: a delivery that was lost or stopped still counts as in flight.
 pub(crate) fn open_requests(channels: &[ChannelFigures]) -> u64 {
     channels.iter().map(|figures| figures.waiting + figures.scheduled + figures.in_flight).sum()
 }

@@ -57,6 +57,7 @@ async fn a_redriven_letter_is_a_new_request_that_can_be_answered() {
     let (broker, service) = broker_with_a_failing_service(&folder).await;
     let (first, second) = (dies(&broker, "one").await, dies(&broker, "two").await);
     drop(service);
+    broker.until("work_request", |figures| figures["services"] == 0).await;
     let redriven = broker.run(&["dead-letters", "redrive", "work_request", &first]).await.with_exit(0).stdout;
     let (letter, ticket) = redriven.trim_end().split_once('\t').unwrap();
     assert_eq!(letter, first);

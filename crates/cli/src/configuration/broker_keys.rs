@@ -30,8 +30,8 @@ settings! {
         max_open: u32 = 65_536,
         /// The largest payload that any connection takes; whoever sends a larger one is disconnected.
         max_payload: Size = Size::mib(64),
-        /// How often each end of a connection says something at least; after three heartbeats of silence it is broken. 0s:
-        /// never.
+        /// How often each end of a connection says something at least; after three heartbeats of silence it is broken.
+        /// "0s": never, and silence breaks nothing.
         heartbeat: Duration = Duration::from_secs(5),
         /// How long the broker drains when it is stopped, before what is left fails.
         drain_timeout: Duration = Duration::from_secs(30),
