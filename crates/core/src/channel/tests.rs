@@ -5,11 +5,23 @@
 //! same digit are connections of the same client instance, one after the other; each has one service.
 
 mod acceptance;
+mod cancel;
+mod dead;
+mod deadline;
+mod delay;
 mod dispatch;
 mod follow;
+mod key;
 mod lease;
 mod model;
+mod no_service;
+mod one_way;
+mod pace;
+mod part;
+mod priority;
+mod room;
 mod settlement;
+mod stopping;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -17,17 +29,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use roundtrip_protocol::{
-    Call, Hold, InstanceId, Progress, RequestId, RequestState, RequesterName, ServiceNumber, TicketNumber, Token,
+    Call, DeadReason, Hold, InstanceId, Progress, Redrive, RefusalCode, RequestId, RequestState, RequesterName,
+    ServiceNumber, TicketNumber, Token,
 };
 
 use super::*;
-use crate::handles::PeerId;
+use crate::handles::{PeerId, Place};
 
 const START: u64 = 7;
 const SERVICE: ServiceNumber = ServiceNumber(1);
 const LEASE: Duration = Duration::from_secs(10);
 const BACKOFF: Duration = Duration::from_secs(1);
 const RETENTION: Duration = Duration::from_secs(3600);
+const DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
 /// Longer than any backoff of the tests' settings, jitter included.
 const BACKED_OFF: Duration = Duration::from_secs(7);
@@ -38,8 +52,27 @@ struct Numbers;
 impl Handles for Numbers {
     type Request = u32;
     type Answer = u32;
-    type Place = u32;
+    type Part = u32;
+    type Place = TestPlace;
     type Peer = TestPeer;
+}
+
+/// A place in a requester's mailbox, which may go with the requester.
+#[derive(Debug, Clone)]
+struct TestPlace {
+    mailbox: Rc<Cell<bool>>,
+}
+
+impl TestPlace {
+    fn new(has_mailbox: bool) -> Self {
+        Self { mailbox: Rc::new(Cell::new(has_mailbox)) }
+    }
+}
+
+impl Place for TestPlace {
+    fn has_mailbox(&self) -> bool {
+        self.mailbox.get()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -77,7 +110,10 @@ fn settings() -> Settings {
         max_releases: 2,
         backoff_first: BACKOFF,
         backoff_max: 4 * BACKOFF,
+        default_deadline: DEADLINE,
         retention: RETENTION,
+        parts_room: 10,
+        ..Settings::default()
     }
 }
 
@@ -85,6 +121,8 @@ struct World {
     channel: Channel<Numbers>,
     now: Now,
     peers: BTreeMap<u64, TestPeer>,
+    /// Whether each requester has its mailbox.
+    mailboxes: BTreeMap<String, TestPlace>,
     last_change: Change,
 }
 
@@ -97,7 +135,26 @@ impl World {
         let mut settings = settings();
         change(&mut settings);
         let now = Now { time: Time::after_start(Duration::from_secs(1000)), random: 0 };
-        Self { channel: Channel::new(settings, START), now, peers: BTreeMap::new(), last_change: Change::default() }
+        Self {
+            channel: Channel::new(settings, START),
+            now,
+            peers: BTreeMap::new(),
+            mailboxes: BTreeMap::new(),
+            last_change: Change::default(),
+        }
+    }
+
+    /// Request 1 with the service of connection 1, followed by connection 9.
+    fn in_flight() -> World {
+        let mut world = Self::new();
+        world.submit(9, 1);
+        assert_eq!(world.subscribe(1, 1), ["1 delivery 1/1 attempt 1"]);
+        world
+    }
+
+    /// Its place in the mailbox of a requester.
+    fn place(&mut self, requester: &str) -> TestPlace {
+        self.mailboxes.entry(requester.to_owned()).or_insert_with(|| TestPlace::new(true)).clone()
     }
 
     fn peer(&mut self, peer: u64) -> TestPeer {
@@ -136,16 +193,32 @@ impl World {
         lines(&effects)
     }
 
+    fn submission(&mut self, id: u32) -> Submission<Numbers> {
+        Submission::new(request(id), requester("consumer"), id, self.place("consumer"))
+    }
+
     fn submit(&mut self, peer: u64, id: u32) -> Vec<String> {
-        let command = Command::Submit {
-            peer: self.peer(peer),
-            ticket: TicketNumber(id),
-            id: request(id),
-            requester: requester("consumer"),
-            request: id,
-            place: id,
-        };
-        self.ask(command)
+        self.submit_with(peer, id, |_| ())
+    }
+
+    fn submit_with(&mut self, peer: u64, id: u32, wish: impl FnOnce(&mut Submission<Numbers>)) -> Vec<String> {
+        lines(&self.submit_for_effects(peer, id, wish))
+    }
+
+    fn submit_for_effects(
+        &mut self,
+        peer: u64,
+        id: u32,
+        wish: impl FnOnce(&mut Submission<Numbers>),
+    ) -> Vec<Effect<Numbers>> {
+        let (peer, mut submission) = (self.peer(peer), self.submission(id));
+        wish(&mut submission);
+        self.effects(Command::Submit { peer, ticket: TicketNumber(id), submission })
+    }
+
+    /// Of no requester's mailbox.
+    fn submit_one_way(&mut self, peer: u64, id: u32) -> Vec<String> {
+        self.submit_with(peer, id, |submission| submission.place = TestPlace::new(false))
     }
 
     fn attach(&mut self, peer: u64, id: u32) -> Vec<String> {
@@ -162,16 +235,39 @@ impl World {
         self.ask(Command::Acknowledge { peer, call: Call(0), id: request(id), requester: requester("consumer") })
     }
 
+    fn cancel(&mut self, peer: u64, id: u32) -> Vec<String> {
+        let peer = self.peer(peer);
+        self.ask(Command::Cancel { peer, call: Call(0), id: request(id) })
+    }
+
+    fn follow_parts(&mut self, peer: u64, id: u32, (delivery, after): (u32, u32), window: u32) -> Vec<String> {
+        let (ticket, id) = (TicketNumber(id), request(id));
+        self.ask(Command::FollowParts { peer: PeerId(peer), ticket, id, delivery, after, window })
+    }
+
+    fn parts_window(&mut self, peer: u64, id: u32, more: u32) -> Vec<String> {
+        self.ask(Command::PartsWindow { peer: PeerId(peer), ticket: TicketNumber(id), id: request(id), more })
+    }
+
+    fn acknowledge_parts(&mut self, id: u32, delivery: u32, through: u32) -> Vec<String> {
+        self.ask(Command::AcknowledgeParts { id: request(id), requester: requester("consumer"), delivery, through })
+    }
+
+    fn add_part(&mut self, peer: u64, token: Token, number: u32, bytes: usize) -> Vec<String> {
+        let peer = self.peer(peer);
+        self.ask(Command::AddPart { peer, call: Call(0), token, number, part: number, bytes })
+    }
+
     fn subscribe(&mut self, peer: u64, credit: u32) -> Vec<String> {
         let peer = self.peer(peer);
         let service = service_of(peer.id.0);
-        self.ask(Command::Subscribe { peer, service, credit, hold: Hold::Connection })
+        self.ask(Command::Subscribe { peer, service, credit, hold: Hold::Connection, lease: LEASE })
     }
 
     fn subscribe_by_lease(&mut self, peer: u64, credit: u32) -> Vec<String> {
         let peer = self.peer(peer);
         let service = service_of(peer.id.0);
-        self.ask(Command::Subscribe { peer, service, credit, hold: Hold::Lease })
+        self.ask(Command::Subscribe { peer, service, credit, hold: Hold::Lease, lease: LEASE })
     }
 
     fn credit(&mut self, peer: u64, credit: u32) -> Vec<String> {
@@ -203,6 +299,14 @@ impl World {
         self.settle(peer, token, Settling::Release)
     }
 
+    fn throttle(&mut self, peer: u64, token: Token, retry_after: Duration) -> Vec<String> {
+        self.settle(peer, token, Settling::Throttle { retry_after })
+    }
+
+    fn stopped(&mut self, token: Token) -> Vec<String> {
+        self.ask(Command::Stopped { token })
+    }
+
     fn renew(&mut self, peer: u64, token: Token) -> Vec<String> {
         let peer = self.peer(peer);
         self.ask(Command::Renew { peer, call: Call(0), token })
@@ -221,6 +325,23 @@ impl World {
 
     fn gone(&mut self, peer: u64) -> Vec<String> {
         self.ask(Command::PeerGone { peer: PeerId(peer) })
+    }
+
+    /// An unnamed requester is gone, and its mailbox with it.
+    fn requester_gone(&mut self, name: &str) -> Vec<String> {
+        self.place(name).mailbox.set(false);
+        self.ask(Command::RequesterGone { requester: requester(name) })
+    }
+
+    fn redrive(&mut self, peer: u64, id: u32, new_id: u32) -> Vec<String> {
+        let (peer, place) = (self.peer(peer), self.place("consumer"));
+        let (id, new_id, request) = (request(id), request(new_id), new_id);
+        self.ask(Command::Redrive { peer, call: Call(0), id, new_id, request, place })
+    }
+
+    fn purge(&mut self, peer: u64, id: u32) -> Vec<String> {
+        let peer = self.peer(peer);
+        self.ask(Command::Purge { peer, call: Call(0), id: request(id) })
     }
 
     /// From here on the connection lives by what is heard from it, which was something just now.
@@ -258,8 +379,18 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// What is done that somebody notices: payloads that are needed no more are none of it.
 fn lines(effects: &[Effect<Numbers>]) -> Vec<String> {
-    effects.iter().map(line).collect()
+    let noticed = effects.iter().filter(|effect| is_noticed(effect) && !matches!(effect.what, What::Spend { .. }));
+    noticed.map(line).collect()
+}
+
+/// An outcome is put into no mailbox where there is none.
+fn is_noticed(effect: &Effect<Numbers>) -> bool {
+    match &effect.what {
+        What::Post { place, .. } | What::Unpost { place, .. } | What::Repost { place, .. } => place.has_mailbox(),
+        What::Tell { .. } | What::Spend { .. } => true,
+    }
 }
 
 fn line(effect: &Effect<Numbers>) -> String {
@@ -267,13 +398,17 @@ fn line(effect: &Effect<Numbers>) -> String {
         What::Tell { peer, tell } => format!("{} {}", peer.id.0, told(tell)),
         What::Post { id, .. } => format!("post {}", number(*id)),
         What::Unpost { id, .. } => format!("unpost {}", number(*id)),
+        What::Spend { request } => format!("spend {request}"),
         What::Repost { id, peer, .. } => format!("repost {} to {}", number(*id), peer.0),
     }
 }
 
 fn told(tell: &Tell<Numbers>) -> String {
     match tell {
-        Tell::Accepted { ticket, services } => format!("accepted {ticket} services {services}"),
+        Tell::Accepted { ticket, services, duplicate } => {
+            let duplicate = duplicate.as_ref().map(|first| format!(" duplicate of {}", number(first.id)));
+            format!("accepted {ticket} services {services}{}", duplicate.unwrap_or_default())
+        }
         Tell::Refused { ticket, refusal } => format!("refused {ticket} {}", refusal.code),
         Tell::State { ticket, state, progress, .. } => {
             let progress = progress.as_ref().map(|progress| format!(" progress {}", progress.fraction));
@@ -281,19 +416,30 @@ fn told(tell: &Tell<Numbers>) -> String {
         }
         Tell::Outcome { ticket, outcome } => format!("outcome {ticket} {}", outcome_name(outcome)),
         Tell::Progress { ticket, progress } => format!("progress {ticket} {}", progress.fraction),
+        Tell::Part { ticket, delivery, number, .. } => format!("part {ticket} {delivery}/{number}"),
+        Tell::PartsFrom { ticket, delivery, first } => format!("parts from {ticket} {delivery}/{first}"),
+        Tell::Cancelled { result, .. } => format!("cancelled {result:?}"),
         Tell::Acknowledged { result, .. } => format!("acknowledged {result:?}"),
-        Tell::Delivery { token, attempt, .. } => {
-            format!("delivery {}/{} attempt {attempt}", number(token.id), token.delivery)
-        }
+        Tell::Delivery { token, attempt, .. } => format!("delivery {} attempt {attempt}", shown(token)),
         Tell::Answered { answer, .. } => format!("answered {answer:?}"),
-        Tell::Stop { token, reason, .. } => format!("stop {}/{} {reason:?}", number(token.id), token.delivery),
+        Tell::PartsRoom { token, .. } => format!("parts room {}", shown(token)),
+        Tell::Redriven { result: Redrive::Accepted(id), .. } => format!("redriven as {}", number(*id)),
+        Tell::Redriven { result: Redrive::Refused(refusal), .. } => format!("redriven refused {}", refusal.code),
+        Tell::Redriven { result, .. } => format!("redriven {result:?}"),
+        Tell::Purged { was_there, .. } => format!("purged {was_there}"),
+        Tell::Stop { token, reason, .. } => format!("stop {} {reason:?}", shown(token)),
     }
+}
+
+fn shown(token: &Token) -> String {
+    format!("{}/{}", number(token.id), token.delivery)
 }
 
 fn state_name(state: RequestState) -> String {
     match state {
         RequestState::InFlight { delivery, attempt } => format!("in flight {delivery} attempt {attempt}"),
         RequestState::Ended(kind) => format!("ended {kind}"),
+        RequestState::Scheduled { .. } => "scheduled".to_owned(),
         other => format!("{other:?}"),
     }
 }
@@ -307,5 +453,7 @@ fn outcome_name(outcome: &Outcome<Numbers>) -> String {
             let last = last.map(|last| format!(" last {last}")).unwrap_or_default();
             format!("dead {}{last} after {attempts}", reason.as_str())
         }
+        Ending::Expired => format!("expired after {attempts}"),
+        Ending::Cancelled => format!("cancelled after {attempts}"),
     }
 }

@@ -14,14 +14,7 @@ fn a_full_channel_refuses_and_keeps_nothing() {
     let mut world = World::with(|settings| settings.capacity = 2);
     world.submit(9, 1);
     world.submit(9, 2);
-    let effects = world.effects(Command::Submit {
-        peer: TestPeer::new(9),
-        ticket: TicketNumber(3),
-        id: request(3),
-        requester: requester("consumer"),
-        request: 3,
-        place: 3,
-    });
+    let effects = world.submit_for_effects(9, 3, |_| ());
     let What::Tell { tell: Tell::Refused { refusal, .. }, .. } = &effects[0].what else {
         panic!("expected a refusal, got {effects:?}");
     };
@@ -32,13 +25,29 @@ fn a_full_channel_refuses_and_keeps_nothing() {
 }
 
 #[test]
-fn an_outcome_makes_room_for_the_next_request() {
+fn what_is_in_flight_or_has_its_outcome_takes_no_capacity() {
     let mut world = World::with(|settings| settings.capacity = 1);
-    world.subscribe(1, 1);
     world.submit(9, 1);
     assert_eq!(world.submit(9, 2), ["9 refused 2 channel_full"]);
-    world.reply(1, token(1, 1));
-    assert_eq!(world.submit(9, 3)[0], "9 accepted 3 services 1");
+    world.subscribe(1, 1);
+    assert_eq!(world.submit(9, 3), ["9 accepted 3 services 1"]);
+    assert_eq!(world.submit(9, 4), ["9 refused 4 channel_full"]);
+    world.cancel(9, 3);
+    assert_eq!(world.submit(9, 5), ["9 accepted 5 services 1"]);
+}
+
+#[test]
+fn what_backs_off_takes_capacity_and_what_may_be_taken_back_does_not() {
+    let mut world = World::with(|settings| settings.capacity = 1);
+    world.submit(9, 1);
+    world.subscribe(1, 1);
+    world.credit(1, 0);
+    world.retry(1, token(1, 1), None);
+    assert_eq!(world.submit(9, 2), ["9 refused 2 channel_full"]);
+    world.pass(BACKED_OFF);
+    world.credit(1, 1);
+    world.gone(1);
+    assert_eq!(world.submit(9, 3), ["9 accepted 3 services 0"]);
 }
 
 #[test]
@@ -86,10 +95,7 @@ fn the_same_id_after_the_acknowledgement_is_a_new_request() {
 fn the_same_id_under_another_requester_is_refused_and_changes_nothing() {
     let mut world = World::new();
     world.submit(9, 1);
-    let peer = world.peer(8);
-    let other = requester("other");
-    let (ticket, id) = (TicketNumber(1), request(1));
-    let told = world.ask(Command::Submit { peer, ticket, id, requester: other, request: 1, place: 1 });
+    let told = world.submit_with(8, 1, |submission| submission.requester = requester("other"));
     assert_eq!(told, ["8 refused 1 invalid"]);
     world.subscribe(1, 1);
     let told = world.reply(1, token(1, 1));
@@ -117,11 +123,11 @@ fn a_channel_is_idle_again_when_all_is_done() {
     world.subscribe(1, 2);
     world.submit(9, 1);
     world.submit(9, 2);
-    let figures = Figures { waiting: 0, in_flight: 2, services: 1, retained: 0 };
+    let figures = Figures { in_flight: 2, services: 1, ..Figures::default() };
     assert_eq!(world.channel.figures(), figures);
     world.reply(1, token(1, 1));
     world.retry(1, token(2, 1), None);
-    let figures = Figures { waiting: 1, in_flight: 0, services: 1, retained: 1 };
+    let figures = Figures { waiting: 1, services: 1, retained: 1, ..Figures::default() };
     assert_eq!(world.channel.figures(), figures);
     world.pass(BACKED_OFF);
     world.reply(1, token(2, 2));
@@ -158,7 +164,7 @@ fn a_stopped_broker_fails_what_is_open_and_stops_the_services() {
         ]
     );
     assert_eq!(world.reply(1, token(3, 1)), ["1 answered LeaseLost"]);
-    assert_eq!(world.channel.figures(), Figures { waiting: 0, in_flight: 0, services: 1, retained: 4 });
+    assert_eq!(world.channel.figures(), Figures { services: 1, retained: 4, stale: 1, ..Figures::default() });
 }
 
 #[test]
@@ -166,18 +172,15 @@ fn what_tells_of_a_change_names_it_and_what_tells_of_none_names_the_last() {
     let mut world = World::new();
     world.subscribe(1, 1);
     let after = |effects: &[Effect<Numbers>]| effects.iter().map(|effect| effect.after.0).collect::<Vec<_>>();
-    let submit = |id| Command::Submit {
-        peer: TestPeer::new(9),
-        ticket: TicketNumber(id),
-        id: request(id),
-        requester: requester("consumer"),
-        request: id,
-        place: id,
-    };
-    assert_eq!(after(&world.effects(submit(1))), [1, 2], "accepted, then delivered");
+    let told = world.submit_for_effects(9, 1, |_| ());
+    assert_eq!(after(&told), [1, 2], "accepted, then delivered");
     let renew = Command::Renew { peer: TestPeer::new(1), call: Call(0), token: token(1, 1) };
     assert_eq!(after(&world.effects(renew)), [2], "a renewed lease is no change");
     let settlement = Settling::Reply(42);
     let settle = Command::Settle { peer: TestPeer::new(1), call: Call(0), token: token(1, 1), settlement };
-    assert_eq!(after(&world.effects(settle)), [3, 3, 3], "outcome, mailbox and answer tell of the same change");
+    assert_eq!(
+        after(&world.effects(settle)),
+        [3, 3, 3, 3],
+        "outcome, mailbox, payload and answer tell of the same change"
+    );
 }

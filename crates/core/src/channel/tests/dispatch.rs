@@ -91,7 +91,7 @@ fn services_of_one_connection_take_turns_too() {
     for service in [1, 2] {
         let service = ServiceInstance { service: ServiceNumber(service), ..service_of(1) };
         let peer = peer.clone();
-        world.ask(Command::Subscribe { peer, service, credit: 1, hold: Hold::Connection });
+        world.ask(Command::Subscribe { peer, service, credit: 1, hold: Hold::Connection, lease: LEASE });
     }
     assert_eq!(world.submit(9, 1)[1], "1 delivery 1/1 attempt 1");
     assert_eq!(world.submit(9, 2)[1], "1 delivery 2/1 attempt 1");

@@ -81,7 +81,7 @@ fn detaching_from_an_outcome_offers_it_to_the_connections_mailbox_again() {
     assert!(matches!(world.channel.outcome(request(1), PeerId(9)), Reading::Followed));
     assert_eq!(world.detach(9, 1), ["repost 1 to 9"]);
     let reading = world.channel.outcome(request(1), PeerId(9));
-    let Reading::Outcome { outcome, request: 1 } = reading else {
+    let Reading::Outcome { outcome, request: 1, redrive_of: None } = reading else {
         panic!("expected the outcome of request 1, got {reading:?}");
     };
     assert_eq!(outcome_name(outcome), "replied 42 after 1");

@@ -1,12 +1,5 @@
 use super::*;
 
-fn in_flight() -> World {
-    let mut world = World::new();
-    world.submit(9, 1);
-    assert_eq!(world.subscribe(1, 1), ["1 delivery 1/1 attempt 1"]);
-    world
-}
-
 /// How long request 1 backs off after a delivery that is settled or lost by `end`.
 fn backoff_after(world: &mut World, end: impl FnOnce(&mut World)) -> Duration {
     let before = world.now.time;
@@ -16,34 +9,34 @@ fn backoff_after(world: &mut World, end: impl FnOnce(&mut World)) -> Duration {
 
 #[test]
 fn a_reply_is_the_outcome_and_is_answered_after_it_was_told() {
-    let mut world = in_flight();
+    let mut world = World::in_flight();
     assert_eq!(world.reply(1, token(1, 1)), ["9 outcome 1 replied 42 after 1", "post 1", "1 answered Settled"]);
 }
 
 #[test]
 fn a_final_failure_is_the_outcome() {
-    let mut world = in_flight();
+    let mut world = World::in_flight();
     let told = world.settle(1, token(1, 1), Settling::Fail(13));
     assert_eq!(told, ["9 outcome 1 failed 13 after 1", "post 1", "1 answered Settled"]);
 }
 
 #[test]
 fn a_rejected_request_is_dead_with_what_the_service_said() {
-    let mut world = in_flight();
+    let mut world = World::in_flight();
     let told = world.settle(1, token(1, 1), Settling::Reject(13));
     assert_eq!(told, ["9 outcome 1 dead rejected last 13 after 1", "post 1", "1 answered Settled"]);
 }
 
 #[test]
 fn a_retryable_failure_is_delivered_again_as_the_next_attempt() {
-    let mut world = in_flight();
+    let mut world = World::in_flight();
     assert_eq!(world.retry(1, token(1, 1), None), ["1 answered Settled"]);
     assert_eq!(world.pass(BACKED_OFF), ["1 delivery 1/2 attempt 2"]);
 }
 
 #[test]
 fn the_last_retryable_failure_is_death_with_what_it_said() {
-    let mut world = in_flight();
+    let mut world = World::in_flight();
     for attempt in 1..3 {
         world.retry(1, token(1, attempt), None);
         world.pass(BACKED_OFF);
@@ -65,7 +58,7 @@ fn a_death_by_silence_tells_what_an_earlier_attempt_failed_with() {
 
 #[test]
 fn a_failure_waits_as_long_as_the_service_asks() {
-    let mut world = in_flight();
+    let mut world = World::in_flight();
     world.retry(1, token(1, 1), Some(seconds(60)));
     assert!(world.pass(seconds(59)).is_empty());
     assert_eq!(world.pass(seconds(1)), ["1 delivery 1/2 attempt 2"]);
@@ -73,7 +66,7 @@ fn a_failure_waits_as_long_as_the_service_asks() {
 
 #[test]
 fn a_failure_never_waits_less_than_the_backoff() {
-    let mut world = in_flight();
+    let mut world = World::in_flight();
     let waits = backoff_after(&mut world, |world| drop(world.retry(1, token(1, 1), Some(Duration::ZERO))));
     assert!(waits >= BACKOFF);
 }
@@ -102,7 +95,8 @@ fn jitter_spreads_requests_that_fail_together() {
         world.retry(1, token(id, 1), None);
     }
     let mut moments = BTreeSet::new();
-    while let Some(due) = world.channel.next_deadline() {
+    let until = world.now.time + BACKED_OFF;
+    while let Some(due) = world.channel.next_deadline().filter(|due| *due <= until) {
         moments.insert(due);
         world.now.time = due;
         world.channel.handle_deadline(world.now, &mut Vec::new());
@@ -111,7 +105,7 @@ fn jitter_spreads_requests_that_fail_together() {
 }
 
 #[test]
-fn the_longest_backoff_there_can_be_is_no_deadline() {
+fn the_longest_backoff_there_can_be_ends_with_the_requests_deadline() {
     let mut world = World::with(|settings| {
         settings.backoff_first = Duration::MAX;
         settings.backoff_max = Duration::MAX;
@@ -119,12 +113,12 @@ fn the_longest_backoff_there_can_be_is_no_deadline() {
     world.submit(9, 1);
     world.subscribe(1, 1);
     world.retry(1, token(1, 1), Some(Duration::MAX));
-    assert_eq!(world.channel.next_deadline(), None);
+    assert_eq!(world.pass(DEADLINE), ["9 outcome 1 expired after 1", "post 1"]);
 }
 
 #[test]
 fn a_released_delivery_comes_back_uncounted_after_the_first_backoff_step() {
-    let mut world = in_flight();
+    let mut world = World::in_flight();
     world.retry(1, token(1, 1), None);
     world.pass(BACKED_OFF);
     let waits = backoff_after(&mut world, |world| {
@@ -136,7 +130,7 @@ fn a_released_delivery_comes_back_uncounted_after_the_first_backoff_step() {
 
 #[test]
 fn a_request_that_is_released_too_often_is_dead() {
-    let mut world = in_flight();
+    let mut world = World::in_flight();
     for delivery in 1..=2 {
         assert_eq!(world.release(1, token(1, delivery)), ["1 answered Settled"]);
         world.pass(BACKED_OFF);
@@ -147,7 +141,7 @@ fn a_request_that_is_released_too_often_is_dead() {
 
 #[test]
 fn a_stale_delivery_can_do_nothing() {
-    let mut world = in_flight();
+    let mut world = World::in_flight();
     world.gone(1);
     world.subscribe(2, 1);
     assert_eq!(world.pass(BACKED_OFF), ["2 delivery 1/2 attempt 2"]);
@@ -163,7 +157,7 @@ fn a_stale_delivery_can_do_nothing() {
 
 #[test]
 fn a_token_of_another_start_of_the_broker_is_stale() {
-    let mut world = in_flight();
+    let mut world = World::in_flight();
     let before = Token { start: START - 1, ..token(1, 1) };
     assert_eq!(world.reply(1, before), ["1 answered LeaseLost"]);
     assert_eq!(world.renew(1, before), ["1 answered LeaseLost"]);
@@ -174,14 +168,14 @@ fn a_token_of_another_start_of_the_broker_is_stale() {
 
 #[test]
 fn a_token_of_a_delivery_that_never_was_is_stale() {
-    let mut world = in_flight();
+    let mut world = World::in_flight();
     assert_eq!(world.reply(1, token(1, 2)), ["1 answered LeaseLost"]);
     assert_eq!(world.reply(1, token(2, 1)), ["1 answered LeaseLost"]);
 }
 
 #[test]
 fn a_repeated_settlement_is_answered_the_same_and_changes_nothing() {
-    let mut world = in_flight();
+    let mut world = World::in_flight();
     world.reply(1, token(1, 1));
     assert_eq!(world.reply(11, token(1, 1)), ["11 answered Settled"]);
     assert_eq!(world.settle(11, token(1, 1), Settling::Fail(13)), ["11 answered Settled"]);
@@ -190,7 +184,7 @@ fn a_repeated_settlement_is_answered_the_same_and_changes_nothing() {
 
 #[test]
 fn every_settlement_is_answered_the_same_again_while_the_request_is_known() {
-    let mut world = in_flight();
+    let mut world = World::in_flight();
     world.retry(1, token(1, 1), None);
     assert_eq!(world.retry(1, token(1, 1), None), ["1 answered Settled"], "while it backs off");
     assert_eq!(world.pass(BACKED_OFF), ["1 delivery 1/2 attempt 2"], "one backoff, one delivery");
@@ -211,4 +205,41 @@ fn what_is_due_comes_before_the_command() {
     world.credit(1, 0);
     world.now.time = world.now.time + LEASE;
     assert_eq!(world.reply(1, token(1, 1)), ["1 stop 1/1 LeaseLost", "1 answered LeaseLost"]);
+}
+
+#[test]
+fn a_throttled_request_comes_back_uncounted_when_the_pause_is_over() {
+    let mut world = World::in_flight();
+    assert_eq!(world.throttle(1, token(1, 1), seconds(30)), ["1 answered Settled"]);
+    assert_eq!(world.attach(8, 1), ["8 state 1 Waiting"]);
+    assert!(world.pass(seconds(29)).is_empty());
+    assert_eq!(world.pass(seconds(1)), ["1 delivery 1/2 attempt 1"]);
+}
+
+#[test]
+fn throttling_is_limited_by_the_deadline_alone() {
+    let mut world = World::with(|settings| settings.max_releases = 0);
+    world.submit_with(9, 1, |submission| submission.deadline = Some(seconds(60)));
+    world.subscribe(1, 1);
+    for delivery in 1..=5 {
+        assert_eq!(world.throttle(1, token(1, delivery), seconds(10)), ["1 answered Settled"]);
+        assert_eq!(world.pass(seconds(10)), [format!("1 delivery 1/{} attempt 1", delivery + 1)]);
+    }
+    world.throttle(1, token(1, 6), seconds(60));
+    assert_eq!(world.pass(seconds(10)), ["9 outcome 1 expired after 0", "post 1"]);
+}
+
+#[test]
+fn what_a_stale_delivery_asked_for_is_counted() {
+    let mut world = World::in_flight();
+    world.gone(1);
+    world.reply(11, token(1, 1));
+    world.renew(11, token(1, 1));
+    world.add_part(11, token(1, 1), 1, 1);
+    world.report(token(1, 1), 0.5);
+    assert_eq!(world.channel.figures().stale, 4);
+    world.take_back(11, token(1, 1));
+    world.reply(11, token(1, 1));
+    world.reply(11, token(1, 1));
+    assert_eq!(world.channel.figures().stale, 4, "a repeated settlement is not stale");
 }
