@@ -123,11 +123,11 @@ fn a_channel_is_idle_again_when_all_is_done() {
     world.subscribe(1, 2);
     world.submit(9, 1);
     world.submit(9, 2);
-    let figures = Figures { in_flight: 2, services: 1, ..Figures::default() };
+    let figures = Figures { open: 2, in_flight: 2, services: 1, ..Figures::default() };
     assert_eq!(world.channel.figures(), figures);
     world.reply(1, token(1, 1));
     world.retry(1, token(2, 1), None);
-    let figures = Figures { waiting: 1, services: 1, retained: 1, ..Figures::default() };
+    let figures = Figures { open: 1, waiting: 1, services: 1, retained: 1, ..Figures::default() };
     assert_eq!(world.channel.figures(), figures);
     world.pass(BACKED_OFF);
     world.reply(1, token(2, 2));

@@ -110,7 +110,7 @@ fn a_lost_connection_loses_its_deliveries_at_once() {
     let mut world = in_flight();
     assert!(world.gone(1).is_empty());
     assert_eq!(world.attach(8, 1), ["8 state 1 BackingOff"]);
-    assert_eq!(world.channel.figures(), Figures { in_flight: 1, ..Figures::default() });
+    assert_eq!(world.channel.figures(), Figures { open: 1, in_flight: 1, ..Figures::default() });
 }
 
 #[test]

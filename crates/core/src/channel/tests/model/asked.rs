@@ -1,6 +1,6 @@
 //! What is asked at random.
 
-use super::known::Model;
+use super::known::{Known, Model, Stage};
 use super::*;
 use crate::handles::PeerId;
 
@@ -214,6 +214,8 @@ fn passing() -> impl Strategy<Value = Op> {
 impl Run {
     /// What it means now; nothing, if there is nothing of what it is about.
     pub(super) fn resolve(&mut self, op: &Op) -> Option<Asked> {
+        self.asked += 1;
+        self.model.now = self.world.now.time;
         let peer = |slot: &usize| self.peers[*slot].clone();
         let instance = |slot: &usize, service: &u32| instance(&self.peers[*slot], *service);
         let token = |pick: &Pick| {
@@ -228,7 +230,6 @@ impl Run {
             let name = known.map(|known| known.requester.clone()).filter(|_| right);
             name.unwrap_or_else(|| "somebody".to_owned())
         };
-        self.asked += 1;
         Some(match op {
             Op::Submit { slot, number, wish, again } => {
                 let id = self.model.id(Which::Number(*number));
@@ -349,14 +350,22 @@ fn instance(peer: &TestPeer, service: u32) -> ServiceInstance {
 }
 
 impl Model {
-    /// The id of a request. A small number stands for another one whenever the request before is gone.
+    /// The id of a request. A small number stands for another one whenever the request before is gone, or is about to be.
     pub(super) fn id(&self, which: Which) -> u32 {
         match which {
             Which::Known(nth) => nth_of(&self.requests, nth).map_or(0, |known| known.id),
             Which::Number(number) => {
-                (0..).map(|generation| number + 100 * generation).find(|id| !self.gone.contains(id)).unwrap()
+                (0..).map(|generation| number + 100 * generation).find(|id| !self.is_gone(*id)).unwrap()
             }
         }
+    }
+
+    fn is_gone(&self, id: u32) -> bool {
+        let over = |known: &Known| match known.stage {
+            Stage::Ended { at, .. } => at + self.settings.retention <= self.now,
+            _ => false,
+        };
+        self.gone.contains(&id) || self.known(id).is_some_and(over)
     }
 }
 

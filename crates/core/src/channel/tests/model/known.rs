@@ -268,12 +268,12 @@ impl Model {
     pub(super) fn figures(&self) -> Figures {
         let scheduled = self.count(|known| matches!(known.stage, Stage::Scheduled(_)));
         Figures {
+            open: self.count(Known::is_open),
             waiting: self.waiting() - scheduled,
             scheduled,
             in_flight: self.in_flight(),
             services: self.services.len(),
             retained: self.count(|known| !known.is_open()),
-            fetched: self.count(|known| known.fetched),
             dead: self.letters.len(),
             keys: self.count(|known| known.key.is_some()),
             oldest: self.oldest(),

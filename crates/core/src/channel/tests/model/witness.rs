@@ -49,9 +49,7 @@ impl Witness {
                 let Asked::Submit { asked, .. } = asked else { panic!("nobody submitted") };
                 let id = duplicate.as_ref().map_or(asked.id, |first| number(first.id));
                 self.tickets.insert((peer.id, *ticket), id);
-                let is_gone =
-                    |seen: &Seen| seen.outcome.as_ref().is_some_and(|(_, at)| *at + settings.retention <= now);
-                if self.requests.get(&id).is_none_or(is_gone) {
+                if !self.requests.contains_key(&id) {
                     assert!(duplicate.is_none(), "a duplicate of what was never accepted");
                     self.one_key_one_request(settings, now, asked.key.as_ref());
                     self.accept(now, id, asked.priority, asked.delay, asked.key.clone());
