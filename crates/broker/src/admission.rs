@@ -11,7 +11,7 @@ use roundtrip_protocol::{AddPart, Answer, ChannelNumber, Header, Refusal, Refusa
 use roundtrip_transport::Admission;
 
 use crate::memory::Room;
-use crate::message::{PART_OVERHEAD, Part, REQUEST_OVERHEAD};
+use crate::message::{KEY_OVERHEAD, PART_OVERHEAD, Part, REQUEST_OVERHEAD};
 use crate::settings::PayloadLimits;
 use crate::shared::Shared;
 
@@ -53,6 +53,7 @@ impl Doorkeeper {
         }
         let needed = REQUEST_OVERHEAD
             .saturating_add(submit.operation.len() + submit.label.bytes())
+            .saturating_add(submit.key.as_ref().map_or(0, |key| KEY_OVERHEAD + 2 * key.len()))
             .saturating_add(payload_len)
             .saturating_add(limits.reply_room);
         self.shared.room_for_request(needed).ok_or_else(|| {

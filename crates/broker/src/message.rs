@@ -17,6 +17,10 @@ use crate::memory::Room;
 /// the mailbox, its ticket on the connection.
 pub(crate) const REQUEST_OVERHEAD: usize = 1024;
 
+/// What an idempotency key takes beside its text, which stands with its request and among the keys of its channel, in
+/// bytes.
+pub(crate) const KEY_OVERHEAD: usize = 512;
+
 /// What a kept part takes beside its texts and payload, in bytes.
 pub(crate) const PART_OVERHEAD: usize = 256;
 

@@ -213,7 +213,9 @@ impl ChannelSettings {
     /// Holds the settings against the rules, for channels of one name or of any.
     pub(crate) fn check(&self, channel: &str) -> Result<(), ChannelError> {
         let Settings { max_attempts, max_in_flight, rate, lease, attempt_timeout, default_deadline, .. } = self.core;
-        let rules: [(&'static str, bool, &'static str, String); 8] = [
+        let (first, longest) = (self.core.backoff_first, self.core.backoff_max);
+        let names_some = |list: &Option<Vec<String>>| list.as_ref().is_none_or(|names| !names.is_empty());
+        let rules: [(&'static str, bool, &'static str, String); 11] = [
             ("max_attempts", max_attempts >= 1, "at least 1", max_attempts.to_string()),
             ("max_in_flight", max_in_flight != Some(0), "at least 1", "0".to_owned()),
             (
@@ -227,6 +229,9 @@ impl ChannelSettings {
             ("max_lease", !self.max_lease.is_zero(), "more than 0", "0".to_owned()),
             ("attempt_timeout", attempt_timeout != Some(Duration::ZERO), "more than 0", "0".to_owned()),
             ("default_deadline", !default_deadline.is_zero(), "more than 0", "0".to_owned()),
+            ("backoff", first <= longest, "a first step up to the longest", format!("{first:?} up to {longest:?}")),
+            ("operations", names_some(&self.operations), "at least one name", "none".to_owned()),
+            ("content_types", names_some(&self.content_types), "at least one media type", "none".to_owned()),
         ];
         match rules.into_iter().find(|(_, holds, ..)| !holds) {
             None => Ok(()),
@@ -330,15 +335,26 @@ impl ChannelPlan {
         let is_taken =
             |list: &Option<Vec<String>>, found| list.as_ref().is_none_or(|list| list.iter().any(|it| it == found));
         if !is_taken(&self.operations, operation) {
-            let list = self.operations.as_deref().unwrap_or_default().join(", ");
+            let list = in_words(self.operations.as_deref());
             let message = format!("channel {} takes these operations: {list}", self.name);
             return Err(Refusal::new(RefusalCode::UnknownOperation, message));
         }
         if !is_taken(&self.content_types, content_type) {
-            let list = self.content_types.as_deref().unwrap_or_default().join(", ");
+            let list = in_words(self.content_types.as_deref());
             let message = format!("channel {} takes payloads of these content types: {list}", self.name);
             return Err(Refusal::new(RefusalCode::Invalid, message));
         }
         Ok(())
     }
+}
+
+/// A list as a refusal tells it, which is not without end.
+fn in_words(list: Option<&[String]>) -> String {
+    const MOST: usize = 1024;
+    let mut words = list.unwrap_or_default().join(", ");
+    if words.len() > MOST {
+        words.truncate(words.floor_char_boundary(MOST));
+        words.push('…');
+    }
+    words
 }

@@ -96,7 +96,7 @@ over_both! {
     async fn a_frame_in_the_wrong_direction_is_skipped(way) {
         let place = way.start(Broker::builder()).await;
         let mut wire = place.connect().await;
-        wire.send(Accepted { ticket: TicketNumber(1), services: 0 }).await;
+        wire.send(Accepted { ticket: TicketNumber(1), services: 0, duplicate: None }).await;
         let (error, _) = next!(wire, Error);
         assert_eq!((error.code, error.frame, error.closes), (ErrorCode::UnexpectedFrame, 0x11, false));
         wire.send(hello(new_instance(), 1)).await;
@@ -143,7 +143,7 @@ over_both! {
         let mut greedy = place.connect().await;
         greedy.bind(0, "orders").await;
         let (service, channel, hold) = (ServiceNumber(0), ChannelNumber(0), Hold::Connection);
-        greedy.send(Subscribe { service, channel, credit: 3, hold }).await;
+        greedy.send(Subscribe { service, channel, credit: 3, hold, lease_ms: None }).await;
         greedy.is_closed_with(ErrorCode::TooMany).await;
     }
 

@@ -71,7 +71,7 @@ over_both! {
         next!(requester, Accepted);
         let (delivery, _) = next!(service, Delivery);
         drop(service);
-        place.until(|figures| figures.in_flight == 0 && figures.waiting == 1).await;
+        place.until(|figures| figures.services == 0 && figures.in_flight == 1).await;
         requester.send(Attach { ticket: TicketNumber(2), channel: ChannelNumber(0), id }).await;
         let (state, _) = next!(requester, State);
         assert_eq!(state.state, RequestState::BackingOff);
@@ -132,9 +132,7 @@ over_both! {
 
         let mut anyone = place.connect().await;
         anyone.bind(0, "orders").await;
-        anyone.send(Renew { call: Call(5), channel: ChannelNumber(0), token: delivery.token }).await;
-        let (answered, _) = next!(anyone, Answered);
-        assert_eq!(answered.answer, Answer::Renewed);
+        assert_eq!(anyone.renew(delivery.token).await, Answer::Renewed);
         assert_eq!(anyone.reply(delivery.token, "").await, Answer::Settled);
         next!(requester, Outcome);
     }
@@ -150,19 +148,6 @@ over_both! {
         let (outcome, _) = next!(requester, Outcome);
         let Ending::Dead { reason, last } = outcome.ending else { panic!("it is dead") };
         assert_eq!((reason, last.unwrap().code.as_str()), (DeadReason::Rejected, "poison"));
-    }
-
-    async fn a_service_that_takes_smaller_payloads_is_refused(way) {
-        let place = way.start(Broker::builder()).await;
-        let mut wire = place.dial().await;
-        wire.send(Hello { max_payload: 1000, ..crate::wire::hello(new_instance(), 1) }).await;
-        next!(wire, Welcome);
-        wire.bind(0, "orders").await;
-        wire.send(Subscribe {
-            service: ServiceNumber(0), channel: ChannelNumber(0), credit: 1, hold: Hold::Connection,
-        }).await;
-        let (unsubscribed, _) = next!(wire, Unsubscribed);
-        assert_eq!(unsubscribed.refusal.unwrap().code, RefusalCode::Invalid);
     }
 }
 

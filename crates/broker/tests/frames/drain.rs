@@ -74,6 +74,48 @@ over_both! {
         assert_eq!((report.failed, report.unacknowledged), (2, 0));
     }
 
+    async fn a_client_may_ask_for_a_drain_where_that_is_allowed(way) {
+        let place = way.start(Broker::builder().remote_drain(true)).await;
+        let mut operator = place.connect().await;
+        operator.send(RequestDrain { call: Call(6) }).await;
+        let (answered, _) = next!(operator, DrainAnswered);
+        assert_eq!(answered, DrainAnswered { call: Call(6), refusal: None });
+        place.broker.drain_requested().await;
+        let shutdown = tokio::spawn(place.broker.shutdown());
+        next!(operator, Drain);
+        drop(operator);
+        assert_eq!(shutdown.await.unwrap().failed, 0);
+    }
+
+    async fn an_embedded_broker_is_not_drained_by_its_clients(way) {
+        let place = way.start(Broker::builder()).await;
+        let mut operator = place.connect().await;
+        operator.send(RequestDrain { call: Call(6) }).await;
+        let (answered, _) = next!(operator, DrainAnswered);
+        assert_eq!(answered.refusal.unwrap().code, RefusalCode::Forbidden);
+        operator.nothing_more().await;
+    }
+
+    async fn a_draining_broker_redrives_no_dead_letter(way) {
+        let place = way.start(Broker::builder()).await;
+        let mut requester = place.requester("ward").await;
+        let mut service = place.service(1).await;
+        let id = requester.submit(1, "").await;
+        next!(requester, Accepted);
+        let (delivery, _) = next!(service, Delivery);
+        service.settle(delivery.token, Settlement::Reject(Problem::new("poison", "")), "").await;
+        next!(requester, Outcome);
+        let shutdown = tokio::spawn(place.broker.shutdown());
+        next!(requester, Drain);
+        requester.send(RedriveDeadLetter { call: Call(1), channel: ChannelNumber(0), id }).await;
+        let (redriven, _) = next!(requester, Redriven);
+        let Redrive::Refused(refusal) = redriven.result else { panic!("the broker stops") };
+        assert_eq!(refusal.code, RefusalCode::Draining);
+        assert_eq!(requester.acknowledge(id).await, Acknowledgement::Done);
+        drop((requester, service));
+        assert_eq!(shutdown.await.unwrap().failed, 0);
+    }
+
     async fn whoever_comes_during_a_drain_is_told(way) {
         let place = way.start(Broker::builder()).await;
         let mut requester = place.requester("ward").await;

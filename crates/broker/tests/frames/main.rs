@@ -3,9 +3,16 @@
 
 mod connections;
 mod crowd;
+mod dead_letters;
 mod deliveries;
 mod drain;
+mod endings;
+mod idle;
+mod keys;
 mod limits;
 mod mailboxes;
+mod parts;
+mod settings;
 mod submissions;
+mod terms;
 mod wire;

@@ -13,7 +13,7 @@ over_both! {
 
         let id = requester.submit(1, "two eggs").await;
         let (accepted, _) = next!(requester, Accepted);
-        assert_eq!(accepted, Accepted { ticket: TicketNumber(1), services: 1 });
+        assert_eq!(accepted, Accepted { ticket: TicketNumber(1), services: 1, duplicate: None });
 
         let (delivery, payload) = next!(service, Delivery);
         assert_eq!(payload, "two eggs");
@@ -100,7 +100,7 @@ over_both! {
         let (refused, _) = next!(wire, Refused);
         assert_eq!(refused.refusal, refusal);
         wire.send(Subscribe {
-            service: ServiceNumber(0), channel: ChannelNumber(0), credit: 1, hold: Hold::Connection,
+            service: ServiceNumber(0), channel: ChannelNumber(0), credit: 1, hold: Hold::Connection, lease_ms: None,
         }).await;
         let (unsubscribed, _) = next!(wire, Unsubscribed);
         assert_eq!(unsubscribed.refusal, Some(refusal));
@@ -228,7 +228,7 @@ over_both! {
         let place = way.start(Broker::builder()).await;
         let mut requester = place.requester("ward").await;
         let mut service = place.service(1).await;
-        requester.send(Submit { reply_channel: Some(channel("kitchen")), ..submission(1, new_id()) }).await;
+        requester.send(Submit { reply: ReplyTo::On(channel("kitchen")), ..submission(1, new_id()) }).await;
         next!(requester, Accepted);
         let mut reader = place.connect().await;
         reader.introduce(0, "ward", false).await;

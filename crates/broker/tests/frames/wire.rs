@@ -45,6 +45,9 @@ macro_rules! over_both {
     )*};
 }
 
+/// Stands in what services ask.
+const CALL: Call = Call(7);
+
 /// How long a frame may take that is due. It decides nothing: a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -223,7 +226,7 @@ impl Wire {
 
     pub(crate) async fn subscribe(&mut self, service: u32, credit: u32, hold: Hold) {
         let (service, channel) = (ServiceNumber(service), ChannelNumber(0));
-        self.send(Subscribe { service, channel, credit, hold }).await;
+        self.send(Subscribe { service, channel, credit, hold, lease_ms: None }).await;
         next!(self, Subscribed);
     }
 
@@ -238,14 +241,28 @@ impl Wire {
     }
 
     pub(crate) async fn settle(&mut self, token: Token, settlement: Settlement, payload: impl Into<Bytes>) -> Answer {
-        self.send_with(Settle { call: Call(7), channel: ChannelNumber(0), token, settlement }, payload).await;
-        // Deliveries may come before the answer: they stay for whoever asks for them.
+        let header = Settle { call: CALL, channel: ChannelNumber(0), token, settlement };
+        self.ask(header, payload).await
+    }
+
+    pub(crate) async fn add_part(&mut self, token: Token, number: u32, payload: impl Into<Bytes>) -> Answer {
+        let header = AddPart { call: CALL, channel: ChannelNumber(0), token, number, label: Label::default() };
+        self.ask(header, payload).await
+    }
+
+    pub(crate) async fn renew(&mut self, token: Token) -> Answer {
+        self.ask(Renew { call: CALL, channel: ChannelNumber(0), token }, "").await
+    }
+
+    /// Asks what a service asks. What comes before the answer stays for whoever asks for it.
+    async fn ask(&mut self, header: impl Into<Header>, payload: impl Into<Bytes>) -> Answer {
+        self.send_with(header, payload).await;
         let mut before = VecDeque::new();
         let answer = loop {
             let frame = self.next().await;
             match frame.header {
-                Header::Answered(Answered { call: Call(7), answer }) => break answer,
-                Header::Delivery(_) => before.push_back(frame),
+                Header::Answered(Answered { call: CALL, answer }) => break answer,
+                Header::Delivery(_) | Header::Stop(_) => before.push_back(frame),
                 other => panic!("an answer was due, but {other:?}"),
             }
         };
@@ -256,6 +273,28 @@ impl Wire {
 
     pub(crate) async fn reply(&mut self, token: Token, payload: impl Into<Bytes>) -> Answer {
         self.settle(token, Settlement::Reply(Label::default()), payload).await
+    }
+
+    pub(crate) async fn cancel(&mut self, id: RequestId) -> Cancellation {
+        self.send(Cancel { call: Call(9), channel: ChannelNumber(0), id }).await;
+        let (cancelled, _) = next!(self, Cancelled);
+        assert_eq!(cancelled.call, Call(9));
+        cancelled.result
+    }
+
+    /// What an attachment tells of a request. It goes on to be followed as `ticket`.
+    pub(crate) async fn attach(&mut self, ticket: u32, id: RequestId) -> State {
+        self.send(Attach { ticket: TicketNumber(ticket), channel: ChannelNumber(0), id }).await;
+        let (state, _) = next!(self, State);
+        assert_eq!(state.ticket, TicketNumber(ticket));
+        state
+    }
+
+    /// Submits what is refused.
+    pub(crate) async fn refused(&mut self, submit: Submit, payload: impl Into<Bytes>) -> Refusal {
+        self.send_with(submit, payload).await;
+        let (refused, _) = next!(self, Refused);
+        refused.refusal
     }
 
     pub(crate) async fn acknowledge(&mut self, id: RequestId) -> Acknowledgement {
@@ -281,7 +320,11 @@ pub(crate) fn submission(ticket: u32, id: RequestId) -> Submit {
         channel: ChannelNumber(0),
         id,
         requester: RequesterNumber(0),
-        reply_channel: None,
+        reply: ReplyTo::Own,
+        priority: DEFAULT_PRIORITY,
+        deadline_ms: None,
+        delay_ms: 0,
+        key: None,
         operation: "cook".to_owned(),
         label: Label { content_type: "text/plain".to_owned(), headers: Headers::default() },
     }
@@ -289,7 +332,7 @@ pub(crate) fn submission(ticket: u32, id: RequestId) -> Submit {
 
 pub(crate) fn hello(instance: InstanceId, connection: u64) -> Hello {
     let software = "test".to_owned();
-    Hello { lowest: 1, highest: 1, software, instance, connection, max_payload: 64 * 1024 * 1024 }
+    Hello { lowest: 1, highest: 1, software, instance, connection }
 }
 
 pub(crate) fn channel(name: &str) -> ChannelName {
