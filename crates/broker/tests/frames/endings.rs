@@ -239,13 +239,9 @@ async fn a_delivery_ends_at_the_attempt_timeout_however_alive_its_service_is() {
     assert_eq!((stop.reason, start.elapsed().as_secs()), (StopReason::AttemptTimeout, 5));
     assert_eq!(service.renew(delivery.token).await, Answer::LeaseLost);
     assert_eq!(service.reply(delivery.token, "").await, Answer::LeaseLost);
-    service.send(TakeBack {
-        call: Call(1),
-        service: ServiceNumber(0),
-        channel: ChannelNumber(0),
-        token: delivery.token,
-    })
-    .await;
+    service
+        .send(TakeBack { call: Call(1), service: ServiceNumber(0), channel: ChannelNumber(0), token: delivery.token })
+        .await;
     let (answered, _) = next!(service, Answered);
     assert_eq!(answered.answer, Answer::LeaseLost);
     let state = requester.attach(2, id).await;

@@ -122,6 +122,11 @@ impl Place {
         tokio::time::timeout(PATIENCE, reached).await.expect("the channels come to the expected figures");
     }
 
+    pub(crate) async fn until_no_channels(&self) {
+        let reached = self.broker.until(<[_]>::is_empty);
+        tokio::time::timeout(PATIENCE, reached).await.expect("channels in which nothing is left are forgotten");
+    }
+
     pub(crate) async fn until_connections(&self, count: usize) {
         let reached = self.broker.until(|_| self.broker.connections() == count);
         tokio::time::timeout(PATIENCE, reached).await.expect("the connections come to the expected number");
