@@ -146,18 +146,18 @@ over_both! {
             let id = new_id();
             let one_way = Submit { reply: ReplyTo::Nowhere, ..submission(ticket, id) };
             let token = submit(&mut requester, &mut service, one_way).await;
-            service.reply(token, vec![3; 450_000]).await;
+            service.reply(token, vec![3; 400_000]).await;
             let (_, payload) = next!(requester, Outcome);
-            assert_eq!(payload.len(), 450_000);
+            assert_eq!(payload.len(), 400_000);
             kept.push(id);
         }
         drop(service);
         place.until(|figures| figures.services == 0).await;
         let large = || submission(20, new_id());
-        assert_eq!(requester.refused(large(), vec![1; 600_000]).await.code, RefusalCode::BrokerFull);
+        assert_eq!(requester.refused(large(), vec![1; 700_000]).await.code, RefusalCode::BrokerFull);
         requester.send(Detach { ticket: TicketNumber(0) }).await;
         requester.nothing_more().await;
-        requester.send_with(large(), vec![1; 600_000]).await;
+        requester.send_with(large(), vec![1; 700_000]).await;
         next!(requester, Accepted);
         for (number, id) in kept.into_iter().enumerate() {
             let ticket = TicketNumber(30 + number as u32);
