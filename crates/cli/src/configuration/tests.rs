@@ -269,3 +269,54 @@ fn what_is_said_here_by_default_is_what_the_broker_does_by_default() {
     let (ours, theirs) = (BrokerKeys::default().builder(), roundtrip::broker::Broker::builder());
     assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
 }
+
+#[test]
+fn every_key_reaches_the_broker() {
+    let broker = [
+        ("memory", "1"),
+        ("on_unknown", "\"create\""),
+        ("max_channels", "1"),
+        ("max_connections", "1"),
+        ("max_mailboxes", "1"),
+        ("mailbox_capacity", "1"),
+        ("max_open", "1"),
+        ("max_payload", "1"),
+        ("heartbeat", "\"1s\""),
+        ("drain_timeout", "\"1s\""),
+    ];
+    let channel = [
+        ("reply_channel", "\"b\""),
+        ("capacity", "1"),
+        ("lease", "\"1s\""),
+        ("max_lease", "\"1s\""),
+        ("attempt_timeout", "\"1s\""),
+        ("max_attempts", "1"),
+        ("max_releases", "1"),
+        ("max_throttle", "\"1s\""),
+        ("max_in_flight", "1"),
+        ("rate", "{ per_second = 1, burst = 1 }"),
+        ("no_service", "\"refuse\""),
+        ("operations", "[]"),
+        ("content_types", "[\"text/plain\"]"),
+        ("backoff", "{ first = \"1s\", max = \"1s\" }"),
+        ("default_deadline", "\"1s\""),
+        ("retention", "\"1s\""),
+        ("max_keys", "1"),
+        ("max_payload", "1"),
+        ("reply_room", "1"),
+        ("parts_room", "1"),
+        ("max_dead_letters", "1"),
+        ("max_dead_letter_bytes", "1"),
+        ("dead_letter_age", "\"1s\""),
+    ];
+    fn reaches<S: Settings>(table: &str, values: &[(&str, &str)], besides: &[&str]) {
+        let builder = |text: &str| format!("{:?}", read(text).builder());
+        for key in S::KEYS.iter().filter(|key| !besides.contains(&key.name)) {
+            let (name, value) = values.iter().find(|(name, _)| *name == key.name).expect(key.name);
+            assert_ne!(builder(&format!("{table}\n{name} = {value}")), builder(table), "{table} {name}");
+        }
+    }
+    reaches::<BrokerKeys>("", &broker, &["listen"]); // Which is told to the broker when it runs.
+    reaches::<ChannelKeys>("[defaults]", &channel, &[]);
+    reaches::<ChannelKeys>("[[channel]]\nname = \"a\"", &channel, &[]);
+}
