@@ -13,10 +13,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use roundtrip::{
-    Client, NameError, Outcome, OutcomeKind, RawTicket, Requester, SubmitError, TicketError, TicketId, WaitError,
+    Client, NameError, Outcome, OutcomeKind, PartEvent, RawTicket, Requester, SubmitError, TicketError, TicketId,
+    WaitError,
 };
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::fhir::{InvalidPatientId, PatientId};
@@ -26,6 +28,9 @@ use ledger::{Event, Ledger, LedgerError, Stage, Standing, digest};
 /// How long to wait before a refused submission is tried again, where the broker does not say.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How long a summary may take.
+const DEADLINE: Duration = Duration::from_secs(600);
+
 /// How long one piece of other work takes.
 const PIECE: Duration = Duration::from_millis(120);
 
@@ -33,7 +38,7 @@ const PIECE: Duration = Duration::from_millis(120);
 #[derive(Debug)]
 #[must_use = "it asks for nothing until it is told for whom"]
 pub struct Consumer {
-    desk: Arc<Desk>,
+    desk: Desk,
 }
 
 #[derive(Debug)]
@@ -41,13 +46,34 @@ struct Desk {
     requester: Requester,
     ledger: Mutex<Ledger>,
     output: PathBuf,
+    deadline: Duration,
+    /// When it is cancelled, so is what is open.
+    give_up: CancellationToken,
 }
 
 impl Consumer {
     /// A consumer that keeps this ledger and writes into this folder, which must be there.
     pub fn new(client: &Client, name: &str, ledger: Ledger, output: impl Into<PathBuf>) -> Self {
-        let desk = Desk { requester: client.requester(name), ledger: Mutex::new(ledger), output: output.into() };
-        Self { desk: Arc::new(desk) }
+        let desk = Desk {
+            requester: client.requester(name),
+            ledger: Mutex::new(ledger),
+            output: output.into(),
+            deadline: DEADLINE,
+            give_up: CancellationToken::new(),
+        };
+        Self { desk }
+    }
+
+    /// How long a summary may take: 10 minutes unless set. Then its request expires, wherever it is.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.desk.deadline = deadline;
+        self
+    }
+
+    /// From the moment at which this is cancelled, nothing more is asked for, and what is open is cancelled.
+    pub fn give_up_on(mut self, token: CancellationToken) -> Self {
+        self.desk.give_up = token;
+        self
     }
 
     /// Asks for these patients' summaries, and returns when each has its outcome. What the ledger says is done is not done
@@ -59,15 +85,15 @@ impl Consumer {
     ///
     /// [`ConsumerError`]. What was asked for goes on; run again with the same ledger to collect it.
     pub async fn collect(
-        &self,
+        self,
         patients: &[PatientId],
         on_event: impl Fn(ConsumerEvent) + Send + Sync + 'static,
     ) -> Result<(), ConsumerError> {
-        let on_event = Arc::new(on_event);
+        let (desk, on_event) = (Arc::new(self.desk), Arc::new(on_event));
         let mut requests = JoinSet::new();
         for patient in patients {
-            let standing = self.desk.standing(patient)?;
-            let (desk, patient, on_event) = (Arc::clone(&self.desk), patient.clone(), Arc::clone(&on_event));
+            let standing = desk.standing(patient)?;
+            let (desk, patient, on_event) = (Arc::clone(&desk), patient.clone(), Arc::clone(&on_event));
             requests.spawn(async move { desk.carry(&patient, standing, &*on_event).await });
         }
         let mut letters = Letters::default();
@@ -110,14 +136,17 @@ impl Desk {
         let id: TicketId = standing.ticket.parse()?;
         let mut ticket = match standing.stage {
             Stage::Acknowledged => return Ok(()),
-            Stage::Asked => self.submit(patient, &id, on_event).await?,
+            Stage::Asked => match self.submit(patient, &id, on_event).await? {
+                Some(ticket) => ticket,
+                None => return Ok(()),
+            },
             Stage::Accepted | Stage::Handled => {
                 on_event(ConsumerEvent::Resumed { patient: patient.to_string() });
                 self.requester.attach_raw(id.clone())
             }
         };
         if standing.stage != Stage::Handled {
-            let outcome = self.outcome(patient, &mut ticket, on_event).await?;
+            let Some(outcome) = self.outcome(patient, &mut ticket, on_event).await? else { return Ok(()) };
             self.handle(patient, &id, &outcome, on_event)?;
         }
         match ticket.acknowledge().await {
@@ -131,41 +160,65 @@ impl Desk {
         }
     }
 
-    /// Submits until the broker has accepted. Under the same ticket it is one request, however often it is submitted.
+    /// Submits until the broker has accepted; none if it was given up before. Under the same ticket it is one request,
+    /// however often it is submitted.
     async fn submit(
         &self,
         patient: &PatientId,
         id: &TicketId,
         on_event: &impl Fn(ConsumerEvent),
-    ) -> Result<RawTicket, ConsumerError> {
-        loop {
+    ) -> Result<Option<RawTicket>, ConsumerError> {
+        while !self.give_up.is_cancelled() {
             let command = GeneratePatientSummary::of(patient.as_str());
-            match self.requester.submit(command).under(id.clone()).await {
+            match self.requester.submit(command).under(id.clone()).deadline(self.deadline).await {
                 Ok(ticket) => {
                     self.note(&id.to_string(), Event::Accepted)?;
                     on_event(ConsumerEvent::Accepted { patient: patient.to_string(), ticket: id.to_string() });
-                    return Ok(ticket.into_raw());
+                    return Ok(Some(ticket.into_raw()));
                 }
                 Err(SubmitError::Unconfirmed { .. }) => {}
                 Err(error) => match error.retry_after() {
-                    Some(wait) => tokio::time::sleep(wait.max(AGAIN)).await,
+                    Some(wait) => tokio::select! {
+                        () = tokio::time::sleep(wait.max(AGAIN)) => {}
+                        () = self.give_up.cancelled() => {}
+                    },
                     None => return Err(error.into()),
                 },
             }
         }
+        Ok(None)
     }
+
+    /// The outcome, and what comes before it; none if it was given up before it was accepted.
 
     async fn outcome(
         &self,
         patient: &PatientId,
         ticket: &mut RawTicket,
         on_event: &impl Fn(ConsumerEvent),
-    ) -> Result<Outcome, ConsumerError> {
+    ) -> Result<Option<Outcome>, ConsumerError> {
         loop {
-            let mut progress = ticket.progress();
+            let (mut progress, mut parts) = (ticket.progress(), ticket.parts());
+            let mut is_cancelled = false;
             let outcome = loop {
                 tokio::select! {
                     outcome = ticket.outcome() => break outcome,
+                    () = self.give_up.cancelled(), if !is_cancelled => {
+                        is_cancelled = true;
+                        // Whatever came first is the outcome, and comes as any other does.
+                        if let Err(error) = ticket.cancel().await {
+                            debug!(request.id = %ticket.id(), %error, "not cancelled");
+                        }
+                    }
+                    Some(PartEvent::Part(part)) = parts.next() => {
+                        if let Ok(section) = part.json::<ListedSection>() {
+                            on_event(ConsumerEvent::Section {
+                                patient: patient.to_string(),
+                                section: section.name,
+                                entries: section.entry.len(),
+                            });
+                        }
+                    }
                     Some(step) = progress.next() => on_event(ConsumerEvent::Progress {
                         patient: patient.to_string(),
                         fraction: step.fraction,
@@ -174,10 +227,13 @@ impl Desk {
                 }
             };
             match outcome {
-                Ok(outcome) => return Ok(outcome),
+                Ok(outcome) => return Ok(Some(outcome)),
                 // A broker that was started anew knows no ticket of the one before: the request is submitted again under
                 // its own, and stays one request.
-                Err(WaitError::UnknownTicket) => *ticket = self.submit(patient, &ticket.id().clone(), on_event).await?,
+                Err(WaitError::UnknownTicket) => match self.submit(patient, &ticket.id().clone(), on_event).await? {
+                    Some(again) => *ticket = again,
+                    None => return Ok(None),
+                },
                 Err(error) => return Err(error.into()),
             }
         }
@@ -244,6 +300,15 @@ pub enum ConsumerEvent {
         /// What was done last.
         stage: String,
     },
+    /// A section of the summary is finished, before the whole is.
+    Section {
+        /// The patient.
+        patient: String,
+        /// Its name.
+        section: String,
+        /// How many entries it lists.
+        entries: usize,
+    },
     /// The outcome came and was handled.
     Outcome {
         /// The patient.
@@ -260,6 +325,13 @@ pub enum ConsumerEvent {
         /// How many pieces so far.
         done: u64,
     },
+}
+
+/// What the consumer reads of a part.
+#[derive(Deserialize)]
+struct ListedSection {
+    name: String,
+    entry: Vec<serde::de::IgnoredAny>,
 }
 
 /// The consumer's other work: appointment letters, which need no summary and wait for none.

@@ -14,6 +14,7 @@ use roundtrip_patient_summary::ehr::{Quota, SampleEhr, Upstream};
 use roundtrip_patient_summary::patients::Records;
 use roundtrip_patient_summary::service::{ServiceEvent, SummaryService};
 use roundtrip_patient_summary::sources::gather::Gatherer;
+use tokio_util::sync::CancellationToken;
 
 /// Patient summaries by request and reply: a sample EHR, a summary service and an API consumer.
 #[derive(Parser)]
@@ -51,7 +52,8 @@ enum Party {
         #[arg(long, default_value_t = 4, value_name = "N")]
         concurrency: u32,
     },
-    /// Asks for summaries, goes on with other work, and writes each to a file. Started again, it goes on where it was.
+    /// Asks for summaries, goes on with other work, and writes each to a file. Ctrl-C cancels what is open. Killed and
+    /// started again, it goes on where it was.
     Consumer {
         #[command(flatten)]
         broker: BrokerAddress,
@@ -61,6 +63,9 @@ enum Party {
         /// Where the tickets are kept; `ledger.jsonl` in the output folder if left out.
         #[arg(long, value_name = "FILE")]
         ledger: Option<PathBuf>,
+        /// How long a summary may take, in seconds; then its request expires.
+        #[arg(long, default_value_t = 600, value_name = "SECONDS")]
+        deadline: u64,
         /// Whose summaries; the ten sample patients' if none is named.
         #[arg(value_name = "PATIENT-ID")]
         patients: Vec<String>,
@@ -82,9 +87,10 @@ async fn main() -> ExitCode {
     let ended = match Arguments::parse().party {
         Party::Ehr { listen, ehr_data } => ehr(listen, ehr_data).await,
         Party::Service { broker, ehr, concurrency } => service(&broker.address, &ehr, concurrency).await,
-        Party::Consumer { broker, output, ledger, patients } => {
+        Party::Consumer { broker, output, ledger, deadline, patients } => {
             let ledger = ledger.unwrap_or_else(|| output.join("ledger.jsonl"));
-            consumer(&broker.address, output, ledger, &patients).await
+            let deadline = Duration::from_secs(deadline);
+            consumer(&broker.address, output, ledger, deadline, &patients).await
         }
     };
     match ended {
@@ -131,7 +137,13 @@ async fn service(broker: &str, ehr: &str, concurrency: u32) -> Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-async fn consumer(broker: &str, output: PathBuf, ledger: PathBuf, patients: &[String]) -> Result<ExitCode> {
+async fn consumer(
+    broker: &str,
+    output: PathBuf,
+    ledger: PathBuf,
+    deadline: Duration,
+    patients: &[String],
+) -> Result<ExitCode> {
     let patients = if patients.is_empty() {
         patient_ids(Records::embedded()?.ids())?
     } else {
@@ -147,6 +159,9 @@ async fn consumer(broker: &str, output: PathBuf, ledger: PathBuf, patients: &[St
         ConsumerEvent::Progress { patient, fraction, stage } => {
             eprintln!("{patient}  {:3.0} % {stage}", fraction * 100.0);
         }
+        ConsumerEvent::Section { patient, section, entries } => {
+            eprintln!("{patient}  {section}: {entries} listed");
+        }
         ConsumerEvent::Outcome { patient, outcome, attempts, .. } => {
             eprintln!("{patient}  {outcome} at attempt {attempts}");
         }
@@ -155,17 +170,28 @@ async fn consumer(broker: &str, output: PathBuf, ledger: PathBuf, patients: &[St
         }
         _ => {}
     };
+    let give_up = CancellationToken::new();
+    let collecting = consumer.deadline(deadline).give_up_on(give_up.clone()).collect(&patients, tell);
+    tokio::pin!(collecting);
     tokio::select! {
-        collected = consumer.collect(&patients, tell) => collected?,
+        collected = &mut collecting => collected?,
         () = interrupted() => {
-            eprintln!("stopped; start it again with the same --ledger, and it goes on where it was");
-            return Ok(ExitCode::from(130));
+            eprintln!("cancelling what is open; Ctrl-C again leaves it, and the same --ledger goes on where it was");
+            give_up.cancel();
+            tokio::select! {
+                collected = collecting => collected?,
+                () = interrupted() => return Ok(ExitCode::from(130)),
+            }
         }
     }
     client.close().await;
     let account = Account::of(&roundtrip_patient_summary::consumer::ledger::read(&ledger)?);
     eprintln!("accepted {}   outcomes {}   lost {}", account.accepted, account.outcomes, account.lost);
-    Ok(if account.lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(match (give_up.is_cancelled(), account.lost) {
+        (true, _) => ExitCode::from(130),
+        (false, 0) => ExitCode::SUCCESS,
+        (false, _) => ExitCode::FAILURE,
+    })
 }
 
 /// Connects, however long it takes for a broker to be there.

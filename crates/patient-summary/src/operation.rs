@@ -1,17 +1,32 @@
 //! What a consumer and the service agree on: the operation, its channel, its reply and its typed error.
 
 use std::fmt;
+use std::time::Duration;
 
 use roundtrip::Operation;
+use roundtrip::broker::ChannelSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::request::{GeneratePatientSummary, RequestError};
 use crate::sections::UnknownSection;
+use crate::service::LAST_ATTEMPT;
 use crate::sources::gather::GatherError;
 
 /// The reply channel that follows from the request channel, where a consumer's mailbox is.
 pub const REPLY_CHANNEL: &str = "patient_summary_reply";
+
+/// The channel as the summary service wishes it: no more at work at once, and no more begun in a second, than the upstreams
+/// take, however many services there are.
+pub fn channel() -> ChannelSettings {
+    ChannelSettings::new(GeneratePatientSummary::CHANNEL)
+        .reply_channel(REPLY_CHANNEL)
+        .operations([GeneratePatientSummary::NAME])
+        .max_in_flight(8)
+        .rate(20.0, 40)
+        .max_attempts(LAST_ATTEMPT)
+        .attempt_timeout(Duration::from_secs(120))
+}
 
 impl Operation for GeneratePatientSummary {
     const NAME: &'static str = "generate_patient_summary";

@@ -4,22 +4,27 @@
 //! service, later, and where everybody can see it.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use roundtrip::{Client, Context, Failure, Message, Operation, RawFailure, Request, Service};
 use serde::{Deserialize, Serialize};
-use tracing::{instrument, warn};
+use tracing::{debug, instrument, warn};
 
-use crate::fhir::FHIR_JSON;
+use crate::fhir::{FHIR_JSON, PatientId};
 use crate::operation::SummaryError;
 use crate::request::GeneratePatientSummary;
+use crate::sections::{SectionName, Sections};
+use crate::sources::Sources;
 use crate::sources::gather::{GatherError, Gatherer, Missing, Progress};
 use crate::summary::document::Bundle;
-use crate::summary::{Issue, summarise};
+use crate::summary::{Issue, finish_section, summarise};
 
 /// The attempt on which a source that cannot be asked no longer fails the summary, but is marked in it as unavailable: the
 /// last one that a channel allows unless it is set otherwise.
 pub const LAST_ATTEMPT: u32 = 5;
+
+/// How long an upstream that is over its quota is left alone, where it does not say.
+const QUOTA_PAUSE: Duration = Duration::from_secs(1);
 
 /// Answers requests for patient summaries from what one EHR knows. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -63,7 +68,7 @@ impl SummaryService {
         })
     }
 
-    /// The summary, or why there is none. Stops when the work is no longer wanted.
+    /// The summary, or why there is none. Stops when the work is no longer wanted: cancelled, expired, or taken away.
     ///
     /// # Errors
     ///
@@ -71,17 +76,26 @@ impl SummaryService {
     #[instrument(skip_all, fields(request.id = %job.ticket(), attempt = job.attempt()))]
     pub async fn summarise(&self, command: &GeneratePatientSummary, job: &Context) -> Result<Bundle, NoSummary> {
         let (patient, sections) = command.parse().map_err(SummaryError::from)?;
-        let missing = if job.attempt() >= self.last_attempt { Missing::Tolerate } else { Missing::Fail };
-        let on_progress = |progress: Progress| {
-            let fraction = progress.finished as f32 / progress.of as f32;
-            job.note(fraction, progress.source.label(), if progress.answered { "" } else { "unavailable" });
-        };
         let sources = tokio::select! {
-            gathered = self.gatherer.gather(&patient, &sections, missing, on_progress) => gathered?,
+            gathered = self.gather(&patient, &sections, job) => gathered?,
             () = job.cancelled().cancelled() => return Err(NoSummary::Unwanted),
         };
         let issue = Issue { at: SystemTime::now(), document: job.ticket().to_string() };
         Ok(summarise(&sources, &sections, &issue))
+    }
+
+    /// Asks the upstreams; each section is a part as soon as its source has answered.
+    async fn gather(&self, patient: &PatientId, sections: &Sections, job: &Context) -> Result<Sources, GatherError> {
+        let missing = if job.attempt() >= self.last_attempt { Missing::Tolerate } else { Missing::Fail };
+        let mut gathering = self.gatherer.begin(patient, sections, missing).await?;
+        report(gathering.latest(), job);
+        while let Some(step) = gathering.next().await? {
+            report(step, job);
+            for section in sections.iter().filter(|section| section.source() == step.source) {
+                hand_in(gathering.sources(), section, job).await;
+            }
+        }
+        Ok(gathering.into_sources())
     }
 
     async fn answer(&self, command: &GeneratePatientSummary, job: &Context) -> Result<Message, RawFailure> {
@@ -136,6 +150,21 @@ pub enum ServiceEvent {
     },
 }
 
+fn report(progress: Progress, job: &Context) {
+    let fraction = progress.finished as f32 / progress.of as f32;
+    job.note(fraction, progress.source.label(), if progress.answered { "" } else { "unavailable" });
+}
+
+/// Adds a finished section as a part. It is a convenience, and the whole document follows: a consumer that reads no parts
+/// holds nothing up, so what finds no room is left out.
+async fn hand_in(sources: &Sources, section: SectionName, job: &Context) {
+    let Some(finished) = finish_section(sources, section) else { return };
+    let Ok(payload) = serde_json::to_vec(&finished) else { return };
+    if let Err(error) = job.try_part(Message::new(payload).content_type("application/json")).await {
+        debug!(%error, "a finished section was not handed in as a part");
+    }
+}
+
 fn read(request: &Request) -> Result<GeneratePatientSummary, RawFailure> {
     if !request.operation.is_empty() && request.operation != GeneratePatientSummary::NAME {
         let expected = format!("this service takes {:?} alone", GeneratePatientSummary::NAME);
@@ -153,9 +182,12 @@ fn raw_failure(why: NoSummary) -> RawFailure {
         NoSummary::Unwanted => return Failure::release(),
         NoSummary::Later(error) => error,
     };
+    if error.is_over_quota() {
+        // Nobody else would fare better meanwhile: the channel pauses, and the attempt does not count.
+        return Failure::throttle(error.retry_after().unwrap_or(QUOTA_PAUSE));
+    }
     warn!(%error, "this attempt has no summary");
     let code = match &error {
-        GatherError::Upstream { status: 429, .. } => "upstream_throttled",
         GatherError::Upstream { .. } => "upstream_failed",
         GatherError::Unreachable { .. } => "upstream_unreachable",
         _ => "upstream_unusable",

@@ -35,6 +35,7 @@ mod selection;
 
 use std::time::SystemTime;
 
+use serde::Serialize;
 use uuid::Uuid;
 
 pub use counts::Counts;
@@ -59,6 +60,32 @@ pub struct Issue {
     pub document: String,
 }
 
+/// A section by itself, before the document is whole.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct FinishedSection {
+    /// Its name in a request.
+    pub name: &'static str,
+    /// What it says, and what it refers to.
+    pub section: Section,
+    /// The resources that it lists.
+    pub entry: Vec<Entry>,
+}
+
+/// One section of the summary, as soon as its source has answered; none if the document leaves it out. What refers to
+/// another section's resources refers to them in words alone here.
+#[must_use]
+pub fn finish_section(sources: &Sources, name: SectionName) -> Option<FinishedSection> {
+    let listing = selection::select(name, sources.answer(name.source()));
+    if listing == Listing::LeftOut {
+        return None;
+    }
+    let mut addresses = Addresses::of(sources.patient_id());
+    listing.resources().iter().for_each(|resource| addresses.add(resource));
+    let (section, entry) = compose(name, &listing, &addresses);
+    Some(FinishedSection { name: name.as_str(), section, entry })
+}
+
 /// Makes the summary.
 #[must_use]
 pub fn summarise(sources: &Sources, sections: &Sections, issue: &Issue) -> Bundle {
@@ -76,14 +103,8 @@ pub fn summarise(sources: &Sources, sections: &Sections, issue: &Issue) -> Bundl
 
     let (mut composed, mut listed) = (Vec::new(), Vec::new());
     for (name, listing) in &listings {
-        let entries = contents(*name, listing, &addresses);
-        composed.push(Section {
-            title: name.title(),
-            code: CodeableConcept::loinc(name.loinc(), None),
-            text: narrative::of_section(*name, listing),
-            entry: entries.iter().map(|entry| Reference::to(&entry.full_url)).collect(),
-            empty_reason: (*listing == Listing::Unavailable).then(CodeableConcept::unavailable),
-        });
+        let (section, entries) = compose(*name, listing, &addresses);
+        composed.push(section);
         listed.extend(entries);
     }
 
@@ -124,6 +145,19 @@ pub fn summarise(sources: &Sources, sections: &Sections, issue: &Issue) -> Bundl
         timestamp: at,
         entry,
     }
+}
+
+/// What a section says, and the entries that it refers to.
+fn compose(name: SectionName, listing: &Listing<'_>, addresses: &Addresses) -> (Section, Vec<Entry>) {
+    let entries = contents(name, listing, addresses);
+    let section = Section {
+        title: name.title(),
+        code: CodeableConcept::loinc(name.loinc(), None),
+        text: narrative::of_section(name, listing),
+        entry: entries.iter().map(|entry| Reference::to(&entry.full_url)).collect(),
+        empty_reason: (*listing == Listing::Unavailable).then(CodeableConcept::unavailable),
+    };
+    (section, entries)
 }
 
 /// The entries of a section.

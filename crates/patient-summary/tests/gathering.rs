@@ -67,7 +67,7 @@ impl Drop for Scripted {
 }
 
 async fn gather(gatherer: &Gatherer, missing: Missing) -> Result<Sources, GatherError> {
-    gatherer.gather(&hospital::id(PATIENT), &Sections::all(), missing, |_| {}).await
+    gatherer.gather(&hospital::id(PATIENT), &Sections::all(), missing).await
 }
 
 fn searchset(mut resources: Value, next: Option<&str>) -> Value {
@@ -96,7 +96,7 @@ async fn all_pages_of_all_sources_arrive() {
     let ehr = hospital::open().await;
     let gatherer = hospital::gatherer(&ehr.base_url()).page_size(7);
     for (patient, resources) in hospital::files() {
-        let sources = gatherer.gather(&hospital::id(&patient), &Sections::all(), Missing::Fail, |_| {}).await.unwrap();
+        let sources = gatherer.gather(&hospital::id(&patient), &Sections::all(), Missing::Fail).await.unwrap();
         for source in Source::ALL.into_iter().skip(1) {
             let own = resources.iter().filter(|resource| {
                 resource["resourceType"] == source.resource_type()
@@ -112,12 +112,13 @@ async fn all_pages_of_all_sources_arrive() {
 async fn progress_is_told_once_per_source_with_the_patient_first() {
     let ehr = hospital::open().await;
     let patient = hospital::files().into_keys().next().unwrap();
-    let mut told: Vec<Progress> = Vec::new();
     let gatherer = hospital::gatherer(&ehr.base_url());
-    gatherer
-        .gather(&hospital::id(&patient), &Sections::all(), Missing::Fail, |progress| told.push(progress))
-        .await
-        .unwrap();
+    let mut gathering = gatherer.begin(&hospital::id(&patient), &Sections::all(), Missing::Fail).await.unwrap();
+    let mut told: Vec<Progress> = vec![gathering.latest()];
+    while let Some(progress) = gathering.next().await.unwrap() {
+        assert!(matches!(gathering.sources().answer(progress.source), Answer::Answered(_)));
+        told.push(progress);
+    }
     assert_eq!(told.iter().map(|progress| progress.finished).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
     assert!(told.iter().all(|progress| progress.of == 7 && progress.answered));
     assert_eq!(told[0].source, Source::Patient);
@@ -133,7 +134,7 @@ async fn only_what_the_sections_need_is_asked_for() {
     let patient = hospital::files().into_keys().next().unwrap();
     let sections = Sections::only([SectionName::Results]);
     let gatherer = hospital::gatherer(&ehr.base_url());
-    let sources = gatherer.gather(&hospital::id(&patient), &sections, Missing::Fail, |_| {}).await.unwrap();
+    let sources = gatherer.gather(&hospital::id(&patient), &sections, Missing::Fail).await.unwrap();
     assert_eq!(sources.answer(Source::Immunization), &Answer::NotAsked);
     assert!(matches!(sources.answer(Source::Observation), Answer::Answered(_)));
     assert_eq!(ehr.switches().served(Upstream::Immunizations).admitted, 0);
@@ -156,7 +157,7 @@ async fn an_upstream_that_is_down_is_a_retryable_failure_without_a_second_try() 
     ehr.switches().fail(Upstream::Medications, true);
     let patient = hospital::files().into_keys().next().unwrap();
     let gatherer = hospital::gatherer(&ehr.base_url());
-    let gathered = gatherer.gather(&hospital::id(&patient), &Sections::all(), Missing::Fail, |_| {}).await;
+    let gathered = gatherer.gather(&hospital::id(&patient), &Sections::all(), Missing::Fail).await;
     let error = gathered.unwrap_err();
     assert_eq!(error, GatherError::Upstream { asked: Source::MedicationRequest, status: 503, retry_after: None });
     assert!(!error.is_final());
@@ -171,12 +172,11 @@ async fn on_the_last_attempt_an_upstream_that_is_down_is_unavailable_and_the_res
     let patient = hospital::files().into_keys().next().unwrap();
     let mut missing = Vec::new();
     let gatherer = hospital::gatherer(&ehr.base_url());
-    let sources = gatherer
-        .gather(&hospital::id(&patient), &Sections::all(), Missing::Tolerate, |progress| {
-            missing.extend((!progress.answered).then_some(progress.source));
-        })
-        .await
-        .unwrap();
+    let mut gathering = gatherer.begin(&hospital::id(&patient), &Sections::all(), Missing::Tolerate).await.unwrap();
+    while let Some(progress) = gathering.next().await.unwrap() {
+        missing.extend((!progress.answered).then_some(progress.source));
+    }
+    let sources = gathering.into_sources();
     assert_eq!(missing, [Source::MedicationRequest]);
     assert_eq!(sources.answer(Source::MedicationRequest), &Answer::Unavailable);
     assert!(matches!(sources.answer(Source::Condition), Answer::Answered(_)));
@@ -271,7 +271,7 @@ async fn the_sample_ehrs_own_quota_is_kept_to() {
     let patient = hospital::files().into_keys().next().unwrap();
     let gatherer = hospital::gatherer(&ehr.base_url());
     let (id, all) = (hospital::id(&patient), Sections::all());
-    let gathering = || gatherer.gather(&id, &all, Missing::Fail, |_| {});
+    let gathering = || gatherer.gather(&id, &all, Missing::Fail);
     gathering().await.unwrap();
     let error = gathering().await.unwrap_err();
     let GatherError::Upstream { asked: Source::MedicationRequest, status: 429, retry_after: Some(wait) } = error else {
@@ -280,6 +280,18 @@ async fn the_sample_ehrs_own_quota_is_kept_to() {
     assert!(wait <= hour);
     tokio::time::advance(wait).await;
     gathering().await.unwrap();
+    ehr.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_over_its_quota_is_not_unavailable_even_on_the_last_attempt() {
+    let ehr = hospital::open().await;
+    ehr.switches().set_quota(Upstream::Medications, Some(Quota::new(1, Duration::from_secs(3600))));
+    let patient = hospital::files().into_keys().next().unwrap();
+    let gatherer = hospital::gatherer(&ehr.base_url());
+    let (id, all) = (hospital::id(&patient), Sections::all());
+    gatherer.gather(&id, &all, Missing::Tolerate).await.unwrap();
+    assert!(gatherer.gather(&id, &all, Missing::Tolerate).await.unwrap_err().is_over_quota());
     ehr.stop().await;
 }
 

@@ -2,24 +2,25 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use roundtrip::{Broker, Client, OutcomeError};
-use roundtrip_patient_summary::consumer::ledger::{Account, Ledger, read};
+use roundtrip::{Broker, Client, OutcomeError, PartEvent, RequestState};
+use roundtrip_patient_summary::consumer::ledger::{Account, Event, Ledger, read};
 use roundtrip_patient_summary::consumer::{Consumer, ConsumerEvent, patient_ids};
 use roundtrip_patient_summary::ehr::{Quota, SampleEhr, Upstream};
 use roundtrip_patient_summary::fhir::PatientId;
-use roundtrip_patient_summary::operation::SummaryError;
+use roundtrip_patient_summary::operation::{self, PatientSummary, SummaryError};
 use roundtrip_patient_summary::patients::Records;
 use roundtrip_patient_summary::request::GeneratePatientSummary;
 use roundtrip_patient_summary::service::{ServiceEvent, SummaryService};
 use roundtrip_patient_summary::sources::gather::Gatherer;
 use roundtrip_patient_summary::summary::Counts;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 struct Hospital {
     broker: Broker,
@@ -33,7 +34,8 @@ impl Hospital {
         let patients = patient_ids(records.ids()).unwrap();
         let ehr = SampleEhr::builder(records).latency(Duration::ZERO..=Duration::from_millis(5));
         let ehr = ehr.start(([127, 0, 0, 1], 0).into()).await.unwrap();
-        Self { broker: Broker::builder().start().unwrap(), ehr, patients }
+        let broker = Broker::builder().channel(operation::channel()).start().unwrap();
+        Self { broker, ehr, patients }
     }
 
     fn client(&self) -> Client {
@@ -125,30 +127,116 @@ async fn an_upstream_that_is_down_fails_the_attempt_and_not_the_request() {
 }
 
 #[tokio::test]
-async fn who_gives_up_on_a_quota_passes_its_retry_after_on() {
+async fn a_quota_pauses_the_channel_as_long_as_the_upstream_says_and_costs_no_attempt() {
     let hospital = Hospital::open().await;
-    // One request in ten seconds, and it is used up; nobody here waits that long.
-    hospital.ehr.switches().set_quota(Upstream::Ehr, Some(Quota::new(1, Duration::from_secs(10))));
+    // One request in ten minutes, and it is used up; nobody here waits that long.
+    let wait = Duration::from_secs(600);
+    hospital.ehr.switches().set_quota(Upstream::Ehr, Some(Quota::new(1, wait)));
     let impatient = hospital.service(|gatherer| gatherer.patience(Duration::ZERO));
-    let (done, mend) = (Arc::new(Notify::new()), hospital.ehr.switches());
-    let told = {
-        let done = Arc::clone(&done);
-        move |event| {
-            if let ServiceEvent::Done { .. } = event {
-                done.notify_one();
-            }
-        }
-    };
-    let service = impatient.serve(&hospital.client(), told).spawn();
+    let service = impatient.serve(&hospital.client(), |_| {}).spawn();
     let requester = hospital.client().requester("ward");
     let ticket = requester.submit(GeneratePatientSummary::of(hospital.patients[0].as_str())).await.unwrap();
-    done.notified().await;
-    mend.set_quota(Upstream::Ehr, None);
-    // The first backoff step is half a second: without the upstream's wait the second attempt would be here by then.
-    let early = tokio::time::timeout(Duration::from_secs(2), done.notified()).await;
-    assert!(early.is_err(), "the next attempt came before the upstream's retry-after");
-    assert!(matches!(ticket.state().await.unwrap().state, roundtrip::RequestState::BackingOff));
+    hospital.broker.until(|channels| channels.iter().any(|channel| channel.paused_ms > 0)).await;
+    let state = ticket.state().await.unwrap();
+    assert!(matches!(state.state, RequestState::Waiting), "{state:?}");
+    assert_eq!(state.attempts, 0);
+    // The channel allows a pause of five minutes at most, and the upstream asked for more.
+    let paused = hospital.broker.channels()[0].paused_ms;
+    assert!(paused > 240_000, "{paused} ms");
     drop(service);
+}
+
+#[tokio::test]
+async fn each_section_is_a_part_before_the_summary_is_whole() {
+    let hospital = Hospital::open().await;
+    hospital.serve();
+    let requester = hospital.client().requester("ward");
+    let patient = hospital.patients[0].as_str();
+    let ticket = requester.submit(GeneratePatientSummary::of(patient)).await.unwrap();
+    let mut parts = ticket.parts();
+    let mut sections = BTreeMap::new();
+    while let Some(event) = parts.next().await {
+        let PartEvent::Part(part) = event else { panic!("{event:?}") };
+        let section: serde_json::Value = part.json().unwrap();
+        sections.insert(section["name"].as_str().unwrap().to_owned(), section);
+    }
+    let PatientSummary(document) = ticket.await.unwrap();
+    let composed = document["entry"][0]["resource"]["section"].as_array().unwrap();
+    assert_eq!(sections.len(), composed.len());
+    for section in sections.values() {
+        let whole = composed.iter().find(|whole| whole["code"] == section["section"]["code"]).unwrap();
+        assert_eq!(whole["entry"], section["section"]["entry"], "the part lists what the summary does");
+        assert_eq!(whole["text"], section["section"]["text"]);
+    }
+}
+
+#[tokio::test]
+async fn a_consumer_that_reads_no_parts_holds_nothing_up() {
+    let records = Records::embedded().unwrap();
+    let patients = patient_ids(records.ids()).unwrap();
+    let ehr = SampleEhr::builder(records).latency(Duration::ZERO..=Duration::ZERO);
+    let ehr = ehr.start(([127, 0, 0, 1], 0).into()).await.unwrap();
+    // No part finds room.
+    let broker = Broker::builder().channel(operation::channel().parts_room(16)).start().unwrap();
+    let hospital = Hospital { broker, ehr, patients };
+    hospital.serve();
+    let requester = hospital.client().requester("ward");
+    requester.call(GeneratePatientSummary::of(hospital.patients[0].as_str())).await.unwrap();
+}
+
+#[tokio::test]
+async fn giving_up_cancels_what_is_open_and_the_service_stops_working_on_it() {
+    let hospital = Hospital::open().await;
+    let folder = Folder::new("giving-up");
+    // The first summary begins and cannot end: its upstream wants to be left alone.
+    hospital.ehr.switches().set_quota(Upstream::Ehr, Some(Quota::new(1, Duration::from_secs(600))));
+    let patient_one = hospital.service(|gatherer| gatherer.patience(Duration::from_secs(3600)));
+    let (working, stopped) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let told = {
+        let (working, stopped) = (Arc::clone(&working), Arc::clone(&stopped));
+        move |event| match event {
+            ServiceEvent::Taken { .. } => working.notify_one(),
+            ServiceEvent::Done { .. } => stopped.notify_one(),
+            _ => {}
+        }
+    };
+    let _service = patient_one.serve(&hospital.client(), told).concurrency(1).spawn();
+    let give_up = CancellationToken::new();
+    let client = hospital.client();
+    let consumer = Consumer::new(&client, "api-consumer", Ledger::open(folder.ledger()).unwrap(), &folder.0)
+        .give_up_on(give_up.clone());
+    let giving_up = async {
+        working.notified().await;
+        hospital.broker.until(|channels| channels.iter().any(|channel| channel.waiting == 1)).await;
+        give_up.cancel();
+        stopped.notified().await;
+    };
+    let (collected, ()) = tokio::join!(consumer.collect(&hospital.patients[..2], |_| {}), giving_up);
+    collected.unwrap();
+    let entries = read(folder.ledger()).unwrap();
+    let outcomes: Vec<_> = entries
+        .iter()
+        .filter_map(|entry| match &entry.event {
+            Event::Outcome { outcome, .. } => Some(outcome.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(outcomes, ["cancelled", "cancelled"]);
+    hospital.broker.until(|channels| channels.iter().all(|channel| channel.in_flight == 0)).await;
+}
+
+#[tokio::test]
+async fn a_summary_that_takes_too_long_expires() {
+    let hospital = Hospital::open().await;
+    let folder = Folder::new("deadline");
+    let client = hospital.client();
+    let consumer = Consumer::new(&client, "api-consumer", Ledger::open(folder.ledger()).unwrap(), &folder.0)
+        .deadline(Duration::from_millis(20));
+    // Nobody serves.
+    consumer.collect(&hospital.patients[..1], |_| {}).await.unwrap();
+    let entries = read(folder.ledger()).unwrap();
+    let expired = |event: &Event| matches!(event, Event::Outcome { outcome, .. } if outcome == "expired");
+    assert!(entries.iter().any(|entry| expired(&entry.event)));
 }
 
 #[tokio::test]

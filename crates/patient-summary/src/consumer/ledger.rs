@@ -36,7 +36,7 @@ pub enum Event {
     Accepted,
     /// The outcome came.
     Outcome {
-        /// Which: `replied`, `failed` or `dead`.
+        /// Which: `replied`, `failed`, `expired`, `cancelled` or `dead`.
         outcome: String,
         /// How many attempts it took.
         attempts: u32,

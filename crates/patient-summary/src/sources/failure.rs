@@ -70,9 +70,15 @@ impl GatherError {
         }
     }
 
-    /// Whether the source said nothing at all, as against something that cannot be trusted.
+    /// Whether the upstream is over its quota: how long it is to be left alone then, where it said so.
+    #[must_use]
+    pub fn is_over_quota(&self) -> bool {
+        matches!(self, Self::Upstream { status: 429, .. })
+    }
+
+    /// Whether the source said nothing at all, as against something that cannot be trusted, or that it will answer later.
     pub(super) fn is_absence(&self) -> bool {
-        matches!(self, Self::Upstream { .. } | Self::Unreachable { .. })
+        matches!(self, Self::Upstream { .. } | Self::Unreachable { .. }) && !self.is_over_quota()
     }
 }
 

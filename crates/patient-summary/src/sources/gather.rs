@@ -7,9 +7,9 @@
 //! **When a source is presented as unavailable.** By default never: with a source missing, gathering fails, retryably, so
 //! that a later attempt gives the whole picture. With [`Missing::Tolerate`], which a service passes on its last attempt, a
 //! source that could not be reached or that answered with an error status becomes [`Answer::Unavailable`], and the summary
-//! says so with `emptyReason` `unavailable`: better than failing forever. Three things are never tolerated: a missing Patient,
-//! an answer that cannot be trusted (another patient's resource, no searchset, pages that lead nowhere or end early), and an
-//! unknown patient.
+//! says so with `emptyReason` `unavailable`: better than failing forever. Four things are never tolerated: a missing Patient,
+//! an answer that cannot be trusted (another patient's resource, no searchset, pages that lead nowhere or end early), an
+//! unknown patient, and an upstream over its quota: it will answer later, and asking later costs no attempt.
 //!
 //! [`Answer::Unavailable`]: super::Answer::Unavailable
 
@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use reqwest::Url;
+use serde_json::Value;
 use tokio::task::JoinSet;
 use tracing::{instrument, warn};
 
@@ -94,62 +95,47 @@ impl Gatherer {
         self
     }
 
-    /// Gathers what these sections need about this patient. `on_progress` hears of each source as it is done.
-    ///
-    /// Safe to drop: what is being asked is then given up.
+    /// Gathers what these sections need about this patient.
     ///
     /// # Errors
     ///
     /// [`GatherError`]; [`is_final`](GatherError::is_final) says whether trying again can help,
     /// [`retry_after`](GatherError::retry_after) when.
-    #[instrument(skip_all)]
     pub async fn gather(
         &self,
         patient: &PatientId,
         sections: &Sections,
         missing: Missing,
-        mut on_progress: impl FnMut(Progress),
     ) -> Result<Sources, GatherError> {
-        let mut waiting: VecDeque<Source> = sections.iter().map(SectionName::source).collect();
+        let mut gathering = self.begin(patient, sections, missing).await?;
+        while gathering.next().await?.is_some() {}
+        Ok(gathering.into_sources())
+    }
+
+    /// Begins to gather: asks who the patient is, since without one there is nothing else to ask for.
+    ///
+    /// # Errors
+    ///
+    /// As [`gather`](Self::gather).
+    #[instrument(skip_all)]
+    pub async fn begin(
+        &self,
+        patient: &PatientId,
+        sections: &Sections,
+        missing: Missing,
+    ) -> Result<Gathering, GatherError> {
+        let waiting: VecDeque<Source> = sections.iter().map(SectionName::source).collect();
         let of = waiting.len() + 1;
-
-        let mut sources = self.identify(patient).await?;
-        let mut finished = 1;
-        on_progress(Progress { source: Source::Patient, answered: true, finished, of });
-
-        let mut asking = JoinSet::new();
-        loop {
-            while asking.len() < self.concurrency
-                && let Some(source) = waiting.pop_front()
-            {
-                let (searcher, patient) = (self.searcher.clone(), patient.clone());
-                asking.spawn(async move { (source, searcher.search(source, &patient).await) });
-            }
-            let Some(done) = asking.join_next().await else {
-                break;
-            };
-            let (source, answer) = match done {
-                Ok(done) => done,
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            };
-            let answered = match answer {
-                Ok(resources) => {
-                    sources
-                        .answered(source, resources)
-                        .map_err(|problem| GatherError::Misplaced { asked: source, problem })?;
-                    true
-                }
-                Err(error) if missing == Missing::Tolerate && error.is_absence() => {
-                    warn!(source = %source, %error, "the summary will say that this source was unavailable");
-                    sources.unavailable(source);
-                    false
-                }
-                Err(error) => return Err(error),
-            };
-            finished += 1;
-            on_progress(Progress { source, answered, finished, of });
-        }
-        Ok(sources)
+        Ok(Gathering {
+            sources: self.identify(patient).await?,
+            patient: patient.clone(),
+            searcher: self.searcher.clone(),
+            concurrency: self.concurrency,
+            missing,
+            waiting,
+            asking: JoinSet::new(),
+            latest: Progress { source: Source::Patient, answered: true, finished: 1, of },
+        })
     }
 
     async fn identify(&self, patient: &PatientId) -> Result<Sources, GatherError> {
@@ -160,6 +146,76 @@ impl Gatherer {
             (Some(one), true) => Sources::of(patient, one).map_err(misplaced),
             (Some(_), false) => Err(misplaced(Misplaced::AnotherPatient)),
         }
+    }
+}
+
+/// One patient's sources as they answer. Dropping it gives up what is being asked.
+#[derive(Debug)]
+#[must_use = "it asks for the next source when it is told to"]
+pub struct Gathering {
+    patient: PatientId,
+    searcher: Searcher,
+    concurrency: usize,
+    missing: Missing,
+    waiting: VecDeque<Source>,
+    asking: JoinSet<(Source, Result<Vec<Value>, GatherError>)>,
+    sources: Sources,
+    latest: Progress,
+}
+
+impl Gathering {
+    /// Waits for the next source to be done; none when all are.
+    ///
+    /// # Errors
+    ///
+    /// [`GatherError`], after which there is nothing more to wait for.
+    #[instrument(skip_all)]
+    pub async fn next(&mut self) -> Result<Option<Progress>, GatherError> {
+        while self.asking.len() < self.concurrency
+            && let Some(source) = self.waiting.pop_front()
+        {
+            let (searcher, patient) = (self.searcher.clone(), self.patient.clone());
+            self.asking.spawn(async move { (source, searcher.search(source, &patient).await) });
+        }
+        let (source, answer) = match self.asking.join_next().await {
+            None => return Ok(None),
+            Some(Ok(done)) => done,
+            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+        };
+        let answered = match answer {
+            Ok(resources) => {
+                self.sources
+                    .answered(source, resources)
+                    .map_err(|problem| GatherError::Misplaced { asked: source, problem })?;
+                true
+            }
+            Err(error) if self.missing == Missing::Tolerate && error.is_absence() => {
+                warn!(source = %source, %error, "the summary will say that this source was unavailable");
+                self.sources.unavailable(source);
+                false
+            }
+            Err(error) => return Err(error),
+        };
+        self.latest = Progress { source, answered, finished: self.latest.finished + 1, of: self.latest.of };
+        Ok(Some(self.latest))
+    }
+
+    /// What was done last; who the patient is, at first.
+    #[must_use]
+    pub const fn latest(&self) -> Progress {
+        self.latest
+    }
+
+    /// What is known so far.
+    #[must_use]
+    pub const fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// What was gathered.
+    #[must_use]
+    pub fn into_sources(self) -> Sources {
+        self.sources
     }
 }
 

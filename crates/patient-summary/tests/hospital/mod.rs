@@ -56,7 +56,7 @@ pub(crate) fn issue() -> Issue {
 /// A patient's summary, from HTTP to JSON.
 pub(crate) async fn summary(ehr: &SampleEhr, patient: &str, missing: Missing) -> Value {
     let gatherer = gatherer(&ehr.base_url());
-    let sources = gatherer.gather(&id(patient), &Sections::all(), missing, |_| {}).await.unwrap();
+    let sources = gatherer.gather(&id(patient), &Sections::all(), missing).await.unwrap();
     let document = summarise(&sources, &Sections::all(), &issue());
     serde_json::from_slice(&document.to_json().unwrap()).unwrap()
 }
