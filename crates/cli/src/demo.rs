@@ -18,12 +18,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use roundtrip::Operation;
-use roundtrip::broker::{Broker, ChannelSettings};
+use roundtrip::broker::Broker;
 use roundtrip_patient_summary::consumer::ledger::{self, Account, Entry, Event};
 use roundtrip_patient_summary::ehr::{Quota, SampleEhr, Upstream};
+use roundtrip_patient_summary::operation;
 use roundtrip_patient_summary::patients::Records;
-use roundtrip_patient_summary::request::GeneratePatientSummary;
-use roundtrip_patient_summary::service::LAST_ATTEMPT;
 use roundtrip_patient_summary::summary::Counts;
 use serde::Serialize;
 
@@ -139,8 +138,7 @@ async fn play(mut cast: Cast, mut director: Director, screen: &mut Screen, start
 
 async fn start_broker() -> Result<(Broker, String), Quit> {
     let failed = |error: &dyn std::error::Error| Quit::saying(Exit::NoConnection, error.to_string());
-    let channel = ChannelSettings::new(GeneratePatientSummary::CHANNEL).max_attempts(LAST_ATTEMPT);
-    let broker = Broker::builder().channel(channel).start().map_err(|error| failed(&error))?;
+    let broker = Broker::builder().channel(operation::channel()).start().map_err(|error| failed(&error))?;
     let address = broker.listen("127.0.0.1:0").await.map_err(|error| failed(&error))?;
     Ok((broker, address.to_string()))
 }

@@ -135,3 +135,9 @@ async fn a_flag_goes_before_the_environment_and_that_before_the_file() {
     let bad = bad.ended().await.with_exit(2);
     assert!(bad.stderr.starts_with("ROUNDTRIP_MEMORY: expected a size"), "{}", bad.stderr);
 }
+
+#[tokio::test]
+async fn the_patient_summarys_own_file_is_good() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/patient-summary/roundtrip.toml");
+    Program::start(&["broker", "--config", file, "--check"]).ended().await.with_exit(0);
+}
