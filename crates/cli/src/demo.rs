@@ -17,7 +17,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use roundtrip::Operation;
 use roundtrip::broker::Broker;
 use roundtrip_patient_summary::consumer::ledger::{self, Account, Entry, Event};
 use roundtrip_patient_summary::ehr::{Quota, SampleEhr, Upstream};

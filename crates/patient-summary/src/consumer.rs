@@ -190,7 +190,6 @@ impl Desk {
     }
 
     /// The outcome, and what comes before it; none if it was given up before it was accepted.
-
     async fn outcome(
         &self,
         patient: &PatientId,
