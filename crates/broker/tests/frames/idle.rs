@@ -172,6 +172,36 @@ over_both! {
         }
     }
 
+    async fn a_payload_goes_with_the_outcome_or_with_the_dead_letter(way) {
+        const PAYLOAD: usize = 2_000_000;
+        let place = way.start(Broker::builder()).await;
+        let mut requester = place.requester("ward").await;
+        let mut service = place.service(10).await;
+        let mut tokens = Vec::new();
+        for ticket in 1..=2 {
+            requester.submit(ticket, vec![1; PAYLOAD]).await;
+            next!(requester, Accepted);
+            let (delivery, payload) = next!(service, Delivery);
+            assert_eq!(payload.len(), PAYLOAD);
+            tokens.push(delivery.token);
+        }
+        let held = |payloads: usize| {
+            let found = place.broker.memory_in_use() / PAYLOAD;
+            assert_eq!(found, payloads, "payloads in memory, while no outcome is acknowledged");
+        };
+        held(2);
+        assert_eq!(service.reply(tokens[0], "").await, Answer::Settled);
+        held(1);
+        let reject = Settlement::Reject(Problem::new("poison", ""));
+        assert_eq!(service.settle(tokens[1], reject, "").await, Answer::Settled);
+        held(1);
+        requester.send(PurgeDeadLetter { call: Call(1), channel: ChannelNumber(0), id: tokens[1].id }).await;
+        next!(requester, Outcome);
+        next!(requester, Outcome);
+        next!(requester, Purged);
+        held(0);
+    }
+
     async fn what_an_idempotency_key_takes_is_counted(way) {
         let place = way.start(Broker::builder()).await;
         let mut requester = place.requester("ward").await;
