@@ -313,7 +313,7 @@ proptest! {
     #[test]
     fn the_channel_does_what_the_model_says(
         settings in any_settings(),
-        ops in prop::collection::vec(op(), 1..400),
+        ops in prop::collection::vec(op(), 1..300),
     ) {
         let mut run = Run::new(settings);
         for op in &ops {
