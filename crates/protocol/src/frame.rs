@@ -5,6 +5,7 @@ mod dead_letter;
 mod delivery;
 mod figures;
 mod mailbox;
+mod part;
 mod request;
 
 use std::fmt;
@@ -26,10 +27,10 @@ pub use figures::{ChannelFigures, Channels, ListChannels};
 pub use mailbox::{
     CaughtUp, CloseMailbox, MailboxClosed, MailboxEnd, MailboxOpened, OpenMailbox, OpenMode, Opening, Reply, Window,
 };
+pub use part::{AcknowledgeParts, FollowParts, Part, PartsFrom, PartsWindow};
 pub use request::{
-    Accepted, Acknowledge, AcknowledgeParts, Acknowledged, Acknowledgement, Attach, Cancel, Cancellation, Cancelled,
-    Detach, Duplicate, FollowParts, Outcome, Part, PartsFrom, PartsWindow, ProgressUpdate, Refused, ReplyTo, State,
-    Submit,
+    Accepted, Acknowledge, Acknowledged, Acknowledgement, Attach, Cancel, Cancellation, Cancelled, Detach, Duplicate,
+    Outcome, ProgressUpdate, Refused, ReplyTo, State, Submit,
 };
 
 use crate::encoding::{DecodeError, read, write};
