@@ -9,7 +9,8 @@ use crate::message::Label;
 /// stands for nothing it does nothing: a refusal may have crossed it.
 ///
 /// The broker sends [`Part`]s of the request's latest delivery in order, at most `window` until [`PartsWindow`] allows
-/// more, and [`Outcome`](crate::Outcome) behind the last of them, even if that was told before. Sent again for the same ticket, it
+/// more, and [`Outcome`](crate::Outcome) behind the last of them, even if that was told before. Sent again for the same
+/// ticket, it
 /// begins anew.
 ///
 /// ```text

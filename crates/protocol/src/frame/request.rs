@@ -171,7 +171,8 @@ pub struct Detach {
     pub ticket: TicketNumber,
 }
 
-/// Broker to client: the outcome of a submitted or attached request, once, and once more after each [`FollowParts`]. The
+/// Broker to client: the outcome of a submitted or attached request, once, and once more after each
+/// [`FollowParts`](crate::FollowParts). The
 /// number goes on to stand for the ticket until [`Detach`], so that an opened mailbox does not tell the outcome a second
 /// time meanwhile.
 ///
