@@ -7,6 +7,7 @@ replied, 1 another outcome, 2 usage, 3 refused, 4 no connection, 130 left.
 """
 
 import argparse
+import signal
 import sys
 
 import roundtrip_wire as wire
@@ -14,6 +15,7 @@ import roundtrip_wire as wire
 CHANNEL, REQUESTER, TICKET = 0, 0, 0  # the client chooses its numbers
 ACKNOWLEDGE, CANCEL = 0, 1
 WINDOW = 16
+GLANCE = 0.2  # seconds after which it looks whether it was interrupted
 
 
 def main():
@@ -28,16 +30,16 @@ def main():
     parser.add_argument("--delay", type=float, default=0, metavar="SECONDS")
     parser.add_argument("--idempotency-key", default=None, metavar="KEY")
     arguments = parser.parse_args()
+    interrupts = []  # counted, not raised: an exception in the middle of a frame would lose it
+    signal.signal(signal.SIGINT, lambda *_: interrupts.append(True))
     try:
-        return submit(arguments)
+        return submit(arguments, interrupts)
     except wire.WireError as error:
         print(f"error: {error}", file=sys.stderr)
         return 4
-    except KeyboardInterrupt:
-        return 130
 
 
-def submit(arguments):
+def submit(arguments, interrupts):
     connection = wire.Connection(arguments.broker, "submit.py")
     request_id, requester = wire.new_request_id(), arguments.requester
 
@@ -69,14 +71,15 @@ def submit(arguments):
 
     is_own, is_cancelling = True, False
     while True:
-        try:
-            frame, fields, payload = connection.receive()
-        except KeyboardInterrupt:  # then the outcome comes, cancelled or another that was first
-            if is_cancelling:
-                raise
+        found = connection.receive(GLANCE)
+        if len(interrupts) > 1:
+            return 130
+        if interrupts and not is_cancelling:  # then the outcome comes, cancelled or another that was first
             is_cancelling = True
             connection.send("Cancel", {"call": CANCEL, "channel": CHANNEL, "id": request_id})
+        if found is None:
             continue
+        frame, fields, payload = found
         if frame == "Accepted":
             if fields["duplicate"]:  # everything from here on is about the first request
                 request_id = fields["duplicate"]["id"]
