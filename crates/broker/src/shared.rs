@@ -86,8 +86,8 @@ impl Shared {
         self.garbage.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Memory for a request. Where it is short, outcomes that were fetched and are in no mailbox go first. No lock is
-    /// held when it is called.
+    /// Memory for a request. Where it is short, outcomes that were fetched and are in no mailbox go first. No lock but
+    /// a session's is held when it is called.
     pub(crate) fn room_for_request(self: &Arc<Self>, bytes: usize) -> Option<Room> {
         loop {
             if let Some(room) = self.memory.room_for_submission(bytes) {
