@@ -5,7 +5,8 @@
 //! dies on the way.
 //!
 //! This crate has nothing of its own: feature `client` brings [`Client`] and what is made from it, feature `broker`
-//! brings [`Broker`]. Both are on by default.
+//! brings [`Broker`]. Both are on by default. Feature `testkit`, off by default, brings what a test of your own services
+//! and requesters needs: a broker with parties that crash, stall and lose their connections on command.
 
 #[cfg(feature = "broker")]
 pub use roundtrip_broker::Broker;
@@ -19,7 +20,10 @@ pub mod broker {
 #[cfg(feature = "client")]
 pub use roundtrip_client::*;
 
+#[cfg(feature = "testkit")]
+pub mod testkit;
+
 /// The examples of the README, which run as tests.
-#[cfg(all(doctest, feature = "client", feature = "broker"))]
+#[cfg(all(doctest, feature = "testkit"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
