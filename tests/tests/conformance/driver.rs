@@ -43,7 +43,6 @@ pub(crate) enum Feature {
     Rates,
     Throttling,
     DeadLetters,
-    Following,
 }
 
 /// Terms of all channels; what is none is as it comes.

@@ -49,8 +49,9 @@ async fn a_broken_connection_does_not_throw_work_away<D: Driver>() {
     let asked = ticket(&party, request("draw")).await;
     let mut service = far.serve(CHANNEL, 1);
     let held = service.next().await;
-    far.cut();
+    far.vanish();
     driver.until(CHANNEL, |figures| figures.services == 0).await;
+    far.come_back();
     driver.until(CHANNEL, |figures| figures.services == 1 && figures.in_flight == 1).await;
     held.settle(Settle::Reply("drawn"));
     let outcome = party.outcome(REQUESTER, &asked).await.unwrap();

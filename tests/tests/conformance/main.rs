@@ -7,6 +7,7 @@
 
 mod accepting;
 mod attaching;
+#[allow(dead_code, reason = "nothing here needs a line that is silent")]
 #[path = "../contract/stage/cable.rs"]
 mod cable;
 mod cancelling;

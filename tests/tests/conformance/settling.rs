@@ -1,12 +1,10 @@
 //! Settling: every way in which a service ends a delivery, and what comes of it.
 
-use std::time::Duration;
-
 use roundtrip::{DeadReason, Ending, OutcomeKind, Problem};
 use tokio::time::Instant;
 
 use crate::Driver;
-use crate::driver::{Ended, Party, Settle, Taken, Terms};
+use crate::driver::{Ended, Party, Settle, Submission, Taken, Terms};
 use crate::suite::{CHANNEL, FOREVER, REQUESTER, SHORT, every_driver, opened, request, take, ticket, work};
 
 every_driver! {
@@ -20,7 +18,7 @@ every_driver! {
     a_request_released_too_often_is_dead,
     a_throttled_request_comes_back_uncounted_and_the_channel_pauses needs Throttling,
     a_pause_is_no_longer_than_max_throttle needs Throttling,
-    what_comes_back_keeps_its_place,
+    what_comes_back_keeps_its_place needs Delays,
 }
 
 async fn ended(party: &impl Party, payload: &'static str, how: Settle) -> Ended {
@@ -42,7 +40,7 @@ async fn a_final_failure_travels_with_its_code_and_message<D: Driver>() {
     let (_driver, party) = opened::<D>(Terms::default()).await;
     let outcome = ended(&party, "draw", Settle::Fail("no_paper", "none left")).await;
     let Ending::Failed { problem, .. } = &outcome.ending else { panic!("{:?}", outcome.kind()) };
-    assert_eq!((*problem, outcome.attempts), (&Problem::new("no_paper", "none left"), 1));
+    assert_eq!((problem, outcome.attempts), (&Problem::new("no_paper", "none left"), 1));
     let details = outcome.problem.unwrap();
     assert_eq!(details["type"], "urn:roundtrip:problem:no_paper");
     assert_eq!((&details["outcome"], &details["detail"]), (&"failed".into(), &"none left".into()));
@@ -131,18 +129,19 @@ async fn a_pause_is_no_longer_than_max_throttle<D: Driver>() {
 }
 
 async fn what_comes_back_keeps_its_place<D: Driver>() {
-    let (driver, party) = opened::<D>(Terms::default()).await;
+    let (driver, party) = opened::<D>(Terms { max_in_flight: Some(1), ..Terms::default() }).await;
     let first = ticket(&party, request("1")).await;
     let second = ticket(&party, request("2")).await;
-    work(&party, Settle::Retry("busy", Some(Duration::from_millis(1)))).await;
-    driver.until(CHANNEL, |figures| figures.in_flight == 0 && figures.waiting == 2).await;
+    let third = ticket(&party, request("3")).await;
+    take(&party).await.settle(Settle::Retry("busy", Some(SHORT))).await.unwrap();
+    let meanwhile = take(&party).await;
+    assert_eq!(*meanwhile.ticket(), second);
+    // When this one begins to wait, what came before it has long come back.
+    ticket(&party, Submission { delay: Some(4 * SHORT), ..request("4") }).await;
+    driver.until(CHANNEL, |figures| figures.scheduled == 0).await;
+    meanwhile.settle(Settle::Reply("drawn")).await.unwrap();
     let back = take(&party).await;
-    // Its backoff may last a moment yet; when it waits again it is before all that came later.
-    if *back.ticket() == second {
-        let third = ticket(&party, request("3")).await;
-        let again = take(&party).await;
-        assert!(*again.ticket() == first || *again.ticket() == third);
-    } else {
-        assert_eq!(*back.ticket(), first);
-    }
+    assert_eq!((back.ticket(), back.attempt()), (&first, 2));
+    back.settle(Settle::Reply("drawn")).await.unwrap();
+    assert_eq!(*take(&party).await.ticket(), third);
 }

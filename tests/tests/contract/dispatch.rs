@@ -1,36 +1,13 @@
 //! Who gets which request: first in, first out, to whoever has credit.
 
-use roundtrip::{Message, RefusalCode};
+use roundtrip::Message;
 
-use crate::stage::{Double, Stage, Way, Witness, both_ways, doubled, quick};
+use crate::stage::{Double, Stage, Way, Witness, both_ways, doubled};
 
 both_ways! {
-    requests_are_delivered_in_the_order_of_their_acceptance,
     a_service_gets_no_more_than_its_concurrency,
-    services_on_one_channel_share_the_work,
-    a_full_channel_refuses_and_says_when_to_try_again,
     a_service_that_stops_gracefully_ends_what_it_has_begun,
     channels_are_listed_with_their_figures,
-}
-
-async fn requests_are_delivered_in_the_order_of_their_acceptance(way: Way) {
-    let stage = Stage::open(way).await;
-    let client = stage.client().await;
-    let requester = client.requester("test");
-    let mut asked = Vec::new();
-    for number in 0..50 {
-        asked.push(requester.submit(Double::of(number)).await.unwrap());
-    }
-    let witness = Witness::new();
-    let handler = witness.clone();
-    let service = client.service(move |command: Double, job| {
-        handler.seen(&job);
-        async move { Ok(command.number * 2) }
-    });
-    let _service = service.concurrency(1).spawn();
-    for ticket in asked {
-        assert_eq!(witness.begun().await.ticket(), ticket.id());
-    }
 }
 
 async fn a_service_gets_no_more_than_its_concurrency(way: Way) {
@@ -53,39 +30,6 @@ async fn a_service_gets_no_more_than_its_concurrency(way: Way) {
     for (number, ticket) in asked.into_iter().enumerate() {
         assert_eq!(ticket.await, Ok(2 * number as u64));
     }
-}
-
-async fn services_on_one_channel_share_the_work(way: Way) {
-    let stage = Stage::open(way).await;
-    let (left, right) = (Witness::new(), Witness::new());
-    let mut services = Vec::new();
-    for witness in [&left, &right] {
-        services.push(stage.client().await.service(witness.holding()).concurrency(1).spawn());
-    }
-    let requester = stage.client().await.requester("test");
-    let first = requester.submit(Double::of(1)).await.unwrap();
-    let second = requester.submit(Double::of(2)).await.unwrap();
-    let (begun_left, begun_right) = (left.begun().await, right.begun().await);
-    assert_ne!(begun_left.ticket(), begun_right.ticket());
-    left.let_go(1);
-    right.let_go(1);
-    assert_eq!((first.await, second.await), (Ok(2), Ok(4)));
-}
-
-async fn a_full_channel_refuses_and_says_when_to_try_again(way: Way) {
-    let stage = Stage::with_channels(way, quick().capacity(2)).await;
-    let client = stage.client().await;
-    let requester = client.requester("test");
-    let kept = [requester.submit(Double::of(1)).await.unwrap(), requester.submit(Double::of(2)).await.unwrap()];
-    let refused = requester.submit(Double::of(3)).await.unwrap_err();
-    assert_eq!(refused.code(), Some(RefusalCode::ChannelFull));
-    assert!(refused.retry_after().is_some());
-
-    let _service = client.service(doubled).spawn();
-    for (number, ticket) in kept.into_iter().enumerate() {
-        assert_eq!(ticket.await, Ok(2 * (number as u64 + 1)));
-    }
-    assert_eq!(requester.call(Double::of(3)).await, Ok(6), "there is room again");
 }
 
 async fn a_service_that_stops_gracefully_ends_what_it_has_begun(way: Way) {

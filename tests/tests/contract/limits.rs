@@ -9,7 +9,6 @@ use crate::stage::{Double, Stage, Way, both_ways, doubled, quick};
 both_ways! {
     memory_returns_to_its_idle_level,
     a_broker_without_memory_refuses_and_what_it_has_is_answered,
-    a_full_mailbox_refuses_new_requests_and_keeps_its_replies,
     an_undeclared_channel_is_refused_with_the_nearest_name,
     a_payload_over_the_connections_limit_is_not_sent,
     an_undeclared_channel_is_forgotten_when_it_is_idle,
@@ -59,26 +58,6 @@ async fn a_broker_without_memory_refuses_and_what_it_has_is_answered(way: Way) {
     }
     let again = requester.submit_raw("echo_request", "", Message::new(vec![7; 256 << 10])).await.unwrap();
     assert_eq!(again.await.unwrap().payload.len(), 256 << 10, "there is room again");
-}
-
-async fn a_full_mailbox_refuses_new_requests_and_keeps_its_replies(way: Way) {
-    let stage = Stage::with(way, Broker::builder().defaults(quick()).mailbox_capacity(3)).await;
-    let client = stage.client().await;
-    let _service = client.service(doubled).spawn();
-    let letters = client.requester("letters");
-    for number in 0..3 {
-        letters.submit(Double::of(number)).await.unwrap();
-    }
-    stage.until("double_request", |figures| figures.retained == 3).await;
-    let refused = letters.submit(Double::of(3)).await.unwrap_err();
-    assert_eq!(refused.code(), Some(RefusalCode::MailboxFull));
-    assert_eq!(client.requester("labels").call(Double::of(4)).await, Ok(8), "another requester has its own");
-
-    let mut replies = letters.replies(Double::REPLIES).await.unwrap();
-    while let Some(reply) = replies.next_there().await {
-        reply.unwrap().acknowledge().await.unwrap();
-    }
-    assert_eq!(letters.call(Double::of(3)).await, Ok(6));
 }
 
 async fn an_undeclared_channel_is_refused_with_the_nearest_name(way: Way) {

@@ -2,18 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use roundtrip::{Replies, RepliesError, Reply, Requester, TicketId};
+use roundtrip::{Replies, Reply, Requester, TicketId};
 
 use crate::stage::{Double, Stage, Way, both_ways, doubled};
 
 both_ways! {
     a_requester_that_comes_back_gets_what_it_has_not_acknowledged,
-    two_requesters_on_one_channel_each_get_their_own,
     a_reply_goes_to_another_reply_channel_if_asked,
     what_a_live_ticket_waits_for_is_not_in_the_replies,
-    a_taken_mailbox_changes_its_holder,
-    a_held_mailbox_is_not_taken_if_it_should_be_free,
-    a_follower_reads_and_disturbs_nobody,
     a_window_of_one_gives_every_reply,
     replies_come_while_they_are_awaited,
 }
@@ -48,21 +44,6 @@ async fn a_requester_that_comes_back_gets_what_it_has_not_acknowledged(way: Way)
         reply.acknowledge().await.unwrap();
     }
     stage.until_nothing_is_kept().await;
-}
-
-async fn two_requesters_on_one_channel_each_get_their_own(way: Way) {
-    let stage = Stage::open(way).await;
-    let client = stage.client().await;
-    let _service = client.service(doubled).spawn();
-    let (letters, labels) = (client.requester("letters"), client.requester("labels"));
-    let from_letters = submit_and_drop(&letters, 0..10).await;
-    let from_labels = submit_and_drop(&labels, 10..20).await;
-    stage.until("double_request", |figures| figures.retained == 20).await;
-
-    let mut replies = letters.replies(Double::REPLIES).await.unwrap();
-    assert_eq!(tickets(&all_there(&mut replies).await), from_letters);
-    let mut replies = labels.replies(Double::REPLIES).await.unwrap();
-    assert_eq!(tickets(&all_there(&mut replies).await), from_labels);
 }
 
 async fn a_reply_goes_to_another_reply_channel_if_asked(way: Way) {
@@ -100,57 +81,6 @@ async fn what_a_live_ticket_waits_for_is_not_in_the_replies(way: Way) {
     drop(live);
     let reply = replies.next().await.unwrap().unwrap();
     assert_eq!(reply.ticket, id, "once its ticket is gone, an unacknowledged outcome comes through the mailbox");
-}
-
-async fn a_taken_mailbox_changes_its_holder(way: Way) {
-    let stage = Stage::open(way).await;
-    let first = stage.client().await;
-    let _service = first.service(doubled).spawn();
-    let asked = submit_and_drop(&first.requester("letters"), 0..1).await;
-    let mut former = first.requester("letters").replies(Double::REPLIES).await.unwrap();
-    assert_eq!(former.next().await.unwrap().unwrap().ticket, *asked.first().unwrap());
-
-    let second = stage.client().await;
-    let mut holder = second.requester("letters").replies(Double::REPLIES).await.unwrap();
-    assert_eq!(former.next().await.unwrap().unwrap_err(), RepliesError::Taken);
-    assert!(former.next().await.is_none());
-    let reply = holder.next().await.unwrap().unwrap();
-    assert_eq!(reply.ticket, *asked.first().unwrap(), "what the former holder did not acknowledge comes again");
-}
-
-async fn a_held_mailbox_is_not_taken_if_it_should_be_free(way: Way) {
-    let stage = Stage::open(way).await;
-    let first = stage.client().await;
-    let held = first.requester("letters").replies(Double::REPLIES).await.unwrap();
-
-    let second = stage.client().await;
-    let refused = second.requester("letters").replies(Double::REPLIES).if_free().await;
-    assert_eq!(refused.err(), Some(RepliesError::Held));
-    drop(held);
-    first.close().await;
-    let opened = second.requester("letters").replies(Double::REPLIES).if_free().await;
-    assert!(opened.is_ok());
-}
-
-async fn a_follower_reads_and_disturbs_nobody(way: Way) {
-    let stage = Stage::open(way).await;
-    let client = stage.client().await;
-    let _service = client.service(doubled).spawn();
-    let mut holder = client.requester("letters").replies(Double::REPLIES).await.unwrap();
-    let watcher = stage.client().await;
-    let mut follower = watcher.requester("letters").replies(Double::REPLIES).follow().await.unwrap();
-
-    let asked = submit_and_drop(&client.requester("letters"), 0..3).await;
-    let followed = some(&mut follower, 3).await;
-    let held = some(&mut holder, 3).await;
-    assert_eq!(tickets(&followed), asked);
-    assert_eq!(tickets(&held), asked);
-    drop(follower);
-    watcher.close().await;
-    for reply in held {
-        reply.acknowledge().await.unwrap();
-    }
-    stage.until_nothing_is_kept().await;
 }
 
 async fn a_window_of_one_gives_every_reply(way: Way) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use roundtrip::{Client, DeadReason, Ending, Message, OutcomeKind, Problem, Pulled, RawTicket, Requester, SettleError};
 
-use crate::stage::{LIMIT, Stage, Way, both_ways, patient};
+use crate::stage::{LIMIT, Stage, Way, both_ways};
 
 both_ways! {
     what_is_taken_is_settled_from_another_task,
@@ -16,7 +16,6 @@ both_ways! {
     a_take_that_is_dropped_gives_back_what_it_got,
     every_way_of_settling_has_its_outcome,
     a_delivery_is_settled_once,
-    a_delivery_by_lease_outlives_its_connection,
 }
 
 const CHANNEL: &str = "job_request";
@@ -96,7 +95,7 @@ async fn a_taken_request_reports_progress_and_is_renewed(way: Way) {
     assert_eq!(progress.next().await.map(|progress| progress.stage), Some("half of it".into()));
     taken.renew().await.unwrap();
     taken.reply(Message::new("drawn")).await.unwrap();
-    assert_eq!(taken.renew().await, Err(SettleError::LeaseLost));
+    assert_eq!(taken.renew().await, Err(SettleError::SettledBefore));
     assert_eq!(progress.next().await, None);
 }
 
@@ -161,22 +160,6 @@ async fn a_delivery_is_settled_once(way: Way) {
     taken.reply(Message::new("first")).await.unwrap();
     assert_eq!(taken.reply(Message::new("second")).await, Err(SettleError::SettledBefore));
     assert_eq!(ticket.await.unwrap().payload, "first");
-}
-
-async fn a_delivery_by_lease_outlives_its_connection(way: Way) {
-    let stage = Stage::with_channels(way, patient()).await;
-    let near = stage.client().await;
-    let ticket = submit(&near.requester("test"), "draw").await;
-
-    let cable = stage.cable().await;
-    let taken = take_one(&cable.client().await).await;
-    cable.unplug();
-    stage.until(CHANNEL, |figures| figures.services == 0 && figures.in_flight == 1).await;
-    let settling = tokio::spawn(async move { taken.reply(Message::new("drawn")).await });
-    cable.plug();
-    settling.await.unwrap().unwrap();
-    let outcome = ticket.await.unwrap();
-    assert_eq!((outcome.attempts, outcome.payload), (1, "drawn".into()));
 }
 
 async fn submit(requester: &Requester, operation: &str) -> RawTicket {

@@ -13,7 +13,6 @@ both_ways! {
     an_unknown_ticket_ends_every_wait,
     a_name_that_is_none_is_told_where_it_is_used,
     a_ticket_of_another_channel_is_not_submitted_under,
-    nothing_can_be_acknowledged_before_there_is_an_outcome,
 }
 
 async fn an_awaited_ticket_is_acknowledged(way: Way) {
@@ -126,13 +125,4 @@ async fn a_ticket_of_another_channel_is_not_submitted_under(way: Way) {
     let _mine = requester.submit(Double::of(1)).under(id.clone()).await.unwrap();
     let stolen = stage.client().await.requester("other").submit(Double::of(1)).under(id).await;
     assert_eq!(stolen.unwrap_err().code(), Some(RefusalCode::Invalid), "an id belongs to one requester");
-}
-
-async fn nothing_can_be_acknowledged_before_there_is_an_outcome(way: Way) {
-    let stage = Stage::open(way).await;
-    let client = stage.client().await;
-    let ticket = client.requester("test").submit(Double::of(21)).await.unwrap();
-    assert_eq!(ticket.acknowledge().await, Err(AcknowledgeError::NoOutcomeYet));
-    let _service = client.service(doubled).spawn();
-    assert_eq!(ticket.await, Ok(42));
 }

@@ -53,7 +53,7 @@ async fn a_handler_at_work_for_days_keeps_its_lease() {
         Ok(command.number * 2)
     });
     let _service = service.spawn();
-    let ticket = client.requester("test").submit(Double::of(21)).await.unwrap().into_raw();
+    let ticket = client.requester("test").submit(Double::of(21)).deadline(96 * HOUR).await.unwrap().into_raw();
     let outcome = ticket.await.unwrap();
     assert_eq!((outcome.attempts, outcome.decode::<Double>()), (1, Ok(42)));
 }
@@ -99,7 +99,7 @@ async fn an_outcome_is_forgotten_when_its_retention_has_passed() {
 async fn a_ticket_that_nobody_answers_waits_for_days() {
     let broker = Broker::builder().start().unwrap();
     let client = Client::new(broker.connect());
-    let ticket = client.requester("test").submit(Double::of(21)).await.unwrap();
+    let ticket = client.requester("test").submit(Double::of(21)).deadline(96 * HOUR).await.unwrap();
     let waited = tokio::time::timeout(48 * HOUR, ticket.outcome()).await;
     assert!(waited.is_err());
     let _service = client.service(doubled).spawn();
