@@ -23,6 +23,7 @@
 //! // #[tokio::test(start_paused = true)]
 //! let broker = TestBroker::start();
 //! let first = broker.client().service(resize).spawn();
+//! broker.services("picture_request", 1).await;
 //! first.stall(); // it takes work, and shows no sign of life
 //! let ticket = broker.client().requester("shop").submit(Resize { width: 64 }).await.unwrap();
 //! broker.in_flight("picture_request", 1).await;
@@ -101,6 +102,11 @@ impl TestBroker {
         let line = Line::to(self.broker.connect());
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&line));
         TestClient::over(line)
+    }
+
+    /// Waits until the channel has so many services. One that has only been spawned is none yet.
+    pub async fn services(&self, channel: &str, services: u32) {
+        self.until(channel, |figures| figures.services == services).await;
     }
 
     /// Waits until so many requests wait on the channel, those that back off among them.

@@ -105,7 +105,7 @@ async fn a_stalled_service_takes_work_and_loses_it_when_the_lease_has_passed() {
     let lease = Duration::from_secs(600);
     let broker = TestBroker::with(|builder| builder.defaults(ChannelSettings::for_undeclared().lease(lease)));
     let stalled = broker.client().service(double).spawn();
-    broker.until("double_request", |figures| figures.services == 1).await;
+    broker.services("double_request", 1).await;
     stalled.stall();
     let began = Instant::now();
     let ticket = broker.client().requester("test").submit(Double(21)).await.unwrap().into_raw();
@@ -122,7 +122,7 @@ async fn a_stalled_service_takes_work_and_loses_it_when_the_lease_has_passed() {
 async fn a_stall_shorter_than_the_lease_loses_nothing() {
     let broker = TestBroker::start();
     let service = broker.client().service(double).spawn();
-    broker.until("double_request", |figures| figures.services == 1).await;
+    broker.services("double_request", 1).await;
     service.stall();
     let ticket = broker.client().requester("test").submit(Double(21)).await.unwrap().into_raw();
     broker.in_flight("double_request", 1).await;
@@ -173,9 +173,9 @@ async fn connections_that_are_cut_are_made_again_and_work_goes_on() {
     let ticket = broker.client().requester("test").submit(Double(21)).await.unwrap().into_raw();
     broker.in_flight("double_request", 1).await;
     broker.cut_connections();
-    broker.until("double_request", |figures| figures.services == 1).await;
+    broker.services("double_request", 1).await;
     client.cut();
-    broker.until("double_request", |figures| figures.services == 1).await;
+    broker.services("double_request", 1).await;
     finish.notify_one();
     let outcome = ticket.await.unwrap();
     assert_eq!((outcome.attempts, outcome.decode::<Double>()), (1, Ok(42)), "what was cut was taken back");

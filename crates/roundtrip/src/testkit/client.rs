@@ -66,7 +66,8 @@ impl TestClient {
     }
 
     /// The process hangs: it takes work as long as it has credit, begins none of it and says nothing. What its handlers
-    /// say stays with it. The broker takes its connection as lost when the lease of its services has passed.
+    /// say stays with it. A service takes none that has not subscribed yet: [`TestBroker::services`](super::TestBroker::services)
+    /// waits for that. The broker takes its connection as lost when the lease of its services has passed.
     pub fn stall(&self) {
         self.process.stall();
     }
