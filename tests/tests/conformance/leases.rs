@@ -125,8 +125,8 @@ async fn a_stale_delivery_cannot_settle<D: Driver>() {
     let asked = ticket(&party, request("draw")).await;
     let (lost, current) = stale(&party).await;
     assert_eq!(lost.settle(Settle::Reply("drawn too late")).await, Err(SettleError::LeaseLost));
-    assert_ne!(current.settle(Settle::Fail("no_paper", "")).await, Err(SettleError::SettledBefore));
-    assert_ne!(party.state(&asked).await.unwrap().state, RequestState::Waiting);
+    assert!(!matches!(party.state(&asked).await.unwrap().state, RequestState::Ended(_)));
+    drop(current);
 }
 
 async fn a_stale_delivery_cannot_renew<D: Driver>() {

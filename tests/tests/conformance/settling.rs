@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use crate::Driver;
 use crate::driver::{Ended, Party, Settle, Submission, Taken, Terms};
-use crate::suite::{CHANNEL, FOREVER, REQUESTER, SHORT, every_driver, opened, request, take, ticket, work};
+use crate::suite::{AMPLE, CHANNEL, FOREVER, REQUESTER, SHORT, every_driver, opened, request, take, ticket, work};
 
 every_driver! {
     a_reply_is_the_outcome,
@@ -133,11 +133,11 @@ async fn what_comes_back_keeps_its_place<D: Driver>() {
     let first = ticket(&party, request("1")).await;
     let second = ticket(&party, request("2")).await;
     let third = ticket(&party, request("3")).await;
-    take(&party).await.settle(Settle::Retry("busy", Some(SHORT))).await.unwrap();
+    take(&party).await.settle(Settle::Retry("busy", Some(AMPLE))).await.unwrap();
     let meanwhile = take(&party).await;
     assert_eq!(*meanwhile.ticket(), second);
     // When this one begins to wait, what came before it has long come back.
-    ticket(&party, Submission { delay: Some(4 * SHORT), ..request("4") }).await;
+    ticket(&party, Submission { delay: Some(2 * AMPLE), ..request("4") }).await;
     driver.until(CHANNEL, |figures| figures.scheduled == 0).await;
     meanwhile.settle(Settle::Reply("drawn")).await.unwrap();
     let back = take(&party).await;

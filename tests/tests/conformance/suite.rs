@@ -12,6 +12,9 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) const FOREVER: Duration = Duration::from_secs(3600);
 /// A time that passes while a test waits for its end.
 pub(crate) const SHORT: Duration = Duration::from_millis(50);
+/// A time that passes while a test waits for its end, and within which something else is done before, on a busy machine
+/// too.
+pub(crate) const AMPLE: Duration = Duration::from_secs(2);
 
 pub(crate) const CHANNEL: &str = "work_request";
 pub(crate) const REPLIES: &str = "work_reply";
