@@ -75,6 +75,8 @@ impl ChannelEntry {
 
     /// Does what is due, then the command.
     pub(crate) fn run(self: &Arc<Self>, command: Command<BrokerHandles>, batch: &mut Batch) {
+        #[cfg(feature = "simulation")]
+        crate::simulation::watch_command(self, &command);
         self.step(batch, |channel, now, effects| channel.handle(now, command, effects));
     }
 
@@ -117,6 +119,8 @@ impl ChannelEntry {
     fn apply(self: &Arc<Self>, effects: &mut Vec<Effect<BrokerHandles>>, batch: &mut Batch) -> usize {
         let mut deliveries = 0;
         for effect in effects.drain(..) {
+            #[cfg(feature = "simulation")]
+            crate::simulation::watch_effect(self, &effect);
             match effect.what {
                 What::Tell { peer, tell } => {
                     deliveries += usize::from(matches!(tell, Tell::Delivery { .. }));

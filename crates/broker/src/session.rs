@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use roundtrip_core::planted::{self, Fault as Planted};
 use roundtrip_core::{Command, Peer as _, PeerId};
 use roundtrip_protocol::{
     Bind, Bound, ChannelNumber, Close, DrainAnswered, ErrorCode, Header, InstanceId, Ping, Pong, Refusal, RefusalCode,
@@ -360,7 +361,9 @@ impl State {
         }
         for binding in std::mem::take(&mut self.channels).into_values() {
             let Binding::Channel(channel) = binding else { continue };
-            channel.run(Command::PeerGone { peer }, batch);
+            if !planted::is(Planted::ConnectionNotParted) {
+                channel.run(Command::PeerGone { peer }, batch);
+            }
             let name = channel.name().clone();
             drop(channel);
             self.shared.channels.forget_if_unused(&name);
@@ -372,6 +375,7 @@ impl State {
         {
             match parting {
                 Parting::Goodbye => self.shared.unnamed.say_goodbye(&requester.name, batch),
+                Parting::Broken if planted::is(Planted::UnnamedNotEnded) => {}
                 Parting::Broken => self.shared.unnamed.lose(&requester.name, batch),
             }
         }

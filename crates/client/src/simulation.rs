@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use roundtrip_protocol::{ChannelName, Hold, Refusal, ServiceNumber};
+use bytes::Bytes;
+use roundtrip_protocol::{ChannelName, Ending, Hold, Label, Refusal, ServiceNumber};
 
 use crate::context::Context;
 use crate::failure::RawFailure;
@@ -12,13 +13,19 @@ use crate::handler::{Request, Settled};
 use crate::link::Link;
 use crate::state::{DeliveryKey, ServiceEvent};
 use crate::stop::StopSignal;
-use crate::{Client, Message};
+use crate::{Client, Message, Outcome};
+
+/// An outcome, as a requester would be told it.
+#[must_use]
+pub fn replied(attempts: u32, payload: Bytes) -> Outcome {
+    Outcome::new(attempts, Ending::Replied(Label::default()), payload)
+}
 
 /// A subscription whose deliveries are handed out one by one.
 pub struct Desk {
     link: Link,
     number: ServiceNumber,
-    stops: BTreeMap<DeliveryKey, Arc<StopSignal>>,
+    stops: Mutex<BTreeMap<DeliveryKey, Arc<StopSignal>>>,
 }
 
 /// A delivery, to be worked on and then given to [`Desk::settle`] or [`Desk::drop_job`].
@@ -36,7 +43,7 @@ impl Desk {
     pub fn open(client: &Client, channel: &ChannelName, credit: u32) -> Self {
         let link = client.link().clone();
         let number = link.with(|state, _| state.open_service(channel, credit, Hold::Connection, None));
-        Self { link, number, stops: BTreeMap::new() }
+        Self { link, number, stops: Mutex::default() }
     }
 
     /// The next delivery. Those that are to be stopped are told so meanwhile.
@@ -44,19 +51,18 @@ impl Desk {
     /// # Errors
     ///
     /// There will be none any more: the subscription was ended or refused, or the client is closed.
-    pub async fn next(&mut self) -> Result<Job, Option<Refusal>> {
+    pub async fn next(&self) -> Result<Job, Option<Refusal>> {
         loop {
             match self.link.wait(|state, waker| state.poll_service(self.number, waker)).await {
                 ServiceEvent::Delivery(handed) => {
                     let stop = Arc::new(StopSignal::default());
                     let context = Context::new(Arc::clone(self.link.shared()), &handed, Arc::clone(&stop));
-                    self.stops.insert(handed.key, stop);
+                    self.stops().insert(handed.key, stop);
                     return Ok(Job { request: handed.request, context, key: handed.key });
                 }
                 ServiceEvent::Stopped { delivery, reason } => {
-                    if let Some(stop) = self.stops.get(&delivery) {
-                        stop.stop(reason);
-                    }
+                    let stop = self.stops().get(&delivery).cloned();
+                    stop.into_iter().for_each(|stop| stop.stop(reason));
                 }
                 ServiceEvent::Ended(ended) => return Err(ended.err()),
                 ServiceEvent::Closed => return Err(None),
@@ -65,8 +71,8 @@ impl Desk {
     }
 
     /// What a handler returned.
-    pub fn settle(&mut self, job: &Job, result: Result<Message, RawFailure>) {
-        self.stops.remove(&job.key);
+    pub fn settle(&self, job: &Job, result: Result<Message, RawFailure>) {
+        self.stops().remove(&job.key);
         let settled = Settled::of_raw(result);
         self.link.with(|state, _| {
             state.settle(job.key, settled.settlement, settled.payload);
@@ -75,9 +81,13 @@ impl Desk {
     }
 
     /// The handler was dropped before it returned.
-    pub fn drop_job(&mut self, job: &Job) {
-        self.stops.remove(&job.key);
+    pub fn drop_job(&self, job: &Job) {
+        self.stops().remove(&job.key);
         self.link.with(|state, _| state.release_delivery(job.key));
+    }
+
+    fn stops(&self) -> MutexGuard<'_, BTreeMap<DeliveryKey, Arc<StopSignal>>> {
+        self.stops.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes nothing new, and ends when everything held is settled.

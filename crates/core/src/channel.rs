@@ -60,6 +60,7 @@ pub use settings::{NoService, Rate, Settings};
 use stop::Stopping;
 
 use crate::handles::{Handles, Peer};
+use crate::planted::{self, Fault};
 use crate::time::{Now, Time};
 
 /// How many fetched outcomes go at once where memory is short.
@@ -132,8 +133,13 @@ impl<H: Handles> Channel<H> {
     /// Does what is due at `now`, then the command.
     pub fn handle(&mut self, now: Now, command: Command<H>, effects: &mut Vec<Effect<H>>) {
         let mut step = Step { channel: self, now, effects };
-        step.do_what_is_due();
-        step.run(command);
+        if planted::is(Fault::DueAfterCommand) {
+            step.run(command);
+            step.do_what_is_due();
+        } else {
+            step.do_what_is_due();
+            step.run(command);
+        }
         step.dispatch();
     }
 
@@ -275,6 +281,9 @@ impl<H: Handles> Step<'_, H> {
             None => self.effect(What::Spend { request: message }),
         }
         self.serve(id, |_| true);
+        if planted::is(Fault::PostedTwice) {
+            self.effect(What::Post { place: place.clone(), id });
+        }
         self.effect(What::Post { place, id });
     }
 

@@ -5,6 +5,8 @@
 mod channel;
 mod handles;
 mod mailbox;
+#[doc(hidden)]
+pub mod planted;
 mod time;
 
 pub use channel::{

@@ -10,6 +10,7 @@ use super::request::{Request, Stage};
 use super::settings::NoService;
 use super::{Step, Submission};
 use crate::handles::Handles;
+use crate::planted::{self, Fault};
 
 /// When a refusal that passes says to try again, in milliseconds.
 const RETRY_AFTER_MS: u64 = 1_000;
@@ -21,6 +22,9 @@ impl<H: Handles> Step<'_, H> {
             Ok(None) => {}
             Ok(Some(known)) => return self.accept_again(peer, ticket, id, known),
             Err(refusal) => return self.tell(peer, Tell::Refused { ticket, refusal }),
+        }
+        if planted::is(Fault::AcceptedTooSoon) {
+            self.tell(peer, Tell::Accepted { ticket, services: 0, duplicate: None });
         }
         if let Err(refusal) = self.check_room(submission.key.is_some()) {
             return self.tell(peer, Tell::Refused { ticket, refusal });
@@ -107,6 +111,9 @@ impl<H: Handles> Step<'_, H> {
         self.channel.next_order += 1;
         if let Some(request) = self.channel.requests.get_mut(&id) {
             request.position.order = order;
+            if planted::is(Fault::PriorityIgnored) {
+                request.position.priority = 4;
+            }
             self.channel.queue.insert(request.position, id);
         }
         self.enter(id, Stage::Waiting, None);

@@ -9,6 +9,7 @@ use super::effect::Tell;
 use super::request::{Delivery, Stage};
 use super::{ServiceInstance, Step};
 use crate::handles::{Handles, Peer, PeerId};
+use crate::planted::{self, Fault};
 
 /// How many deliveries one step hands out at most. Whether a connection has room is asked before its earlier deliveries
 /// of the same step are put before it: so whoever finds so many among the effects applies them and comes back with
@@ -115,7 +116,7 @@ impl<H: Handles> Services<H> {
             subscription.held.remove(&id);
             if subscription.is_over() {
                 self.subscriptions.remove(&(peer, service));
-            } else {
+            } else if !planted::is(Fault::LostWakeUp) {
                 self.queue_up((peer, service));
             }
         }
@@ -173,7 +174,8 @@ impl<H: Handles> Services<H> {
 
 impl<H: Handles> Subscription<H> {
     fn wants_more(&self) -> bool {
-        self.subscribed && self.held.len() < self.credit as usize
+        let beyond = usize::from(planted::is(Fault::CreditOffByOne));
+        self.subscribed && self.held.len() < self.credit as usize + beyond
     }
 
     /// It was there only for what it took back.

@@ -11,6 +11,7 @@ use super::part::Cursor;
 use super::request::{Request, Stage};
 use super::{Channel, Step};
 use crate::handles::{Handles, Peer, PeerId, Place};
+use crate::planted::{self, Fault};
 use crate::time::Time;
 
 /// A connection that is told of a request under one of its ticket numbers.
@@ -178,6 +179,9 @@ impl<H: Handles> Step<'_, H> {
 
     /// An acknowledged outcome leaves its mailbox, and can be read by ticket for as long as its key is known.
     fn keep_for_its_key(&mut self, id: RequestId) {
+        if planted::is(Fault::KeyForgottenEarly) {
+            return self.forget(id);
+        }
         self.drop_parts(id);
         if let Some(Request { stage: Stage::Ended { is_acknowledged, .. }, place, .. }) =
             self.channel.requests.get_mut(&id)

@@ -9,6 +9,7 @@ use super::request::Stage;
 use super::settle::Standing;
 use super::{ServiceInstance, Step};
 use crate::handles::{Handles, Peer, PeerId};
+use crate::planted::{self, Fault};
 
 impl<H: Handles> Step<'_, H> {
     /// The connection is gone: what it held is lost, what was taken by lease alone goes on without it.
@@ -81,7 +82,8 @@ impl<H: Handles> Step<'_, H> {
             self.channel.services.let_go(key, id);
         }
         delivery.holder = None;
-        let until = self.now.time + self.backoff(attempts, order);
+        let backoff = self.backoff(attempts, order);
+        let until = if planted::is(Fault::BackoffSkipped) { self.now.time } else { self.now.time + backoff };
         self.enter(id, Stage::Lost { delivery, until }, Some(until));
         self.change();
     }
@@ -155,7 +157,9 @@ impl<H: Handles> Step<'_, H> {
         let answer = match self.standing(token) {
             Standing::Settled => Answer::Settled,
             Standing::Current(request) => {
-                if let Stage::InFlight(delivery) = &mut request.stage {
+                if let Stage::InFlight(delivery) = &mut request.stage
+                    && !planted::is(Fault::LeaseNotRenewed)
+                {
                     delivery.renewed = now;
                     let due = delivery.due();
                     self.set_due(token.id, due);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Step;
 use super::settings::Rate;
 use crate::handles::Handles;
+use crate::planted::{self, Fault};
 use crate::time::Time;
 
 /// When the next delivery may be handed out.
@@ -30,7 +31,7 @@ impl Pace {
 
     /// Something is handed out.
     pub(super) fn take(&mut self, now: Time, rate: Option<Rate>) {
-        if let Some(rate) = rate {
+        if let Some(rate) = rate.filter(|_| !planted::is(Fault::RateIgnored)) {
             self.full_at = self.full_at.max(now) + interval(rate);
         }
     }

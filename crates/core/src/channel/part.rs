@@ -13,6 +13,7 @@ use super::follow::Follower;
 use super::request::{Request, Stage};
 use super::settle::Standing;
 use crate::handles::{Handles, Peer, PeerId, Place};
+use crate::planted::{self, Fault};
 
 /// The unacknowledged parts of a request's latest delivery that added one.
 #[derive(Debug)]
@@ -124,7 +125,9 @@ impl<H: Handles> Step<'_, H> {
     /// A new delivery begins again at 1: the parts before are void.
     pub(super) fn restart_parts(&mut self, id: RequestId) {
         let Some(request) = self.channel.requests.get_mut(&id) else { return };
-        request.parts = None;
+        if !planted::is(Fault::PartsNotReset) {
+            request.parts = None;
+        }
         let delivery = request.deliveries;
         let mut told = Vec::new();
         for Follower { peer, ticket, cursor, .. } in &mut request.followers {

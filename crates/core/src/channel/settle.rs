@@ -10,6 +10,7 @@ use super::request::{Request, Stage};
 use super::stop::WhyStopped;
 use super::{Settling, Step};
 use crate::handles::Handles;
+use crate::planted::{self, Fault};
 
 /// Where the delivery of a token stands.
 pub(super) enum Standing<'a, H: Handles> {
@@ -60,6 +61,7 @@ impl<H: Handles> Step<'_, H> {
         }
         let Some(request) = self.channel.requests.get_mut(&token.id) else { return Standing::Stale };
         match &request.stage {
+            Stage::InFlight(_) if planted::is(Fault::MissingFence) => Standing::Current(request),
             Stage::InFlight(delivery) if delivery.number == token.delivery => Standing::Current(request),
             Stage::Lost { delivery, .. } if delivery.number == token.delivery => Standing::Lost(request),
             _ if request.settled.contains(token.delivery) => Standing::Settled,

@@ -7,6 +7,7 @@ use super::effect::{Ending, Tell};
 use super::request::{Delivery, Stage};
 use super::{Due, Step};
 use crate::handles::Handles;
+use crate::planted::{self, Fault};
 use crate::time::Time;
 
 /// A delivery whose request was cancelled or expired under it. It keeps its place in `max_in_flight` and its credit, so
@@ -136,7 +137,10 @@ impl<H: Handles> Step<'_, H> {
     /// The service says that it has stopped.
     pub(super) fn stopped(&mut self, token: Token) {
         let is_it = |stopping: &Stopping<H>| stopping.delivery.number == token.delivery;
-        if token.start == self.channel.start && self.channel.stopping.get(&token.id).is_some_and(is_it) {
+        if token.start == self.channel.start
+            && !planted::is(Fault::PlaceKept)
+            && self.channel.stopping.get(&token.id).is_some_and(is_it)
+        {
             self.end_stopping(token.id);
         }
     }

@@ -135,6 +135,18 @@ fn a_client_that_has_nothing_to_say_sends_a_heartbeat() {
 }
 
 #[test]
+fn a_line_that_takes_nothing_leaves_the_client_at_rest() {
+    let mut scene = Scene::new(FirstConnect::Forever);
+    scene.connect_with(HEARTBEAT.as_millis() as u32);
+    scene.frames();
+    for _ in 0..2 {
+        scene.pass(HEARTBEAT);
+        let (now, deadline) = (scene.now, scene.state.next_deadline());
+        assert!(deadline.is_some_and(|deadline| deadline > now), "the client has nothing to do now");
+    }
+}
+
+#[test]
 fn a_short_lease_is_kept_by_more_frequent_signs_of_life_also_without_heartbeats() {
     let mut scene = Scene::connected();
     let (_, key) = scene.service_at_work(Hold::Connection, 900);

@@ -1,0 +1,3 @@
+//! What the tests that cross crates share: the simulator.
+
+pub mod simulation;
