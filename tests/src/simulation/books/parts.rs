@@ -48,7 +48,8 @@ impl Books {
         // Where none of the former delivery's parts was read, nobody has to be told that they are void.
         let is_new = !read.has_read && delivery >= read.delivery && number == 1;
         let is_next = read.delivery == delivery && number == read.last + 1;
-        if !is_new && !is_next && !(read.delivery == 0 && number == read.last + 1) {
+        let is_first = read.delivery == 0 && number == read.last + 1;
+        if !(is_new || is_next || is_first) {
             let how = format!("{}: part {number} of delivery {delivery} comes behind {read:?}", short_of(id));
             self.violate(Invariant::Parts, how);
         }
