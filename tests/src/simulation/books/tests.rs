@@ -39,36 +39,36 @@ impl History {
         };
         set(&mut plan);
         let mut history = Self { books: Books::new(&[plan]), now: Duration::from_secs(1) };
-        history.happens(Event::Subscribe { by: BY, credit: 2, by_lease: false });
+        history.happens(&Event::Subscribe { by: BY, credit: 2, by_lease: false });
         history
     }
 
-    fn happens(&mut self, event: Event) {
-        self.books.note(self.now, 0, &event);
+    fn happens(&mut self, event: &Event) {
+        self.books.note(self.now, 0, event);
     }
 
     fn submitted(&mut self, id: RequestId, priority: u8) {
         let requester = RequesterName::new("ward").unwrap();
         let (delay, deadline) = (Duration::ZERO, None);
-        self.happens(Event::Submit { id, requester, has_mailbox: true, priority, delay, deadline, has_key: false });
+        self.happens(&Event::Submit { id, requester, has_mailbox: true, priority, delay, deadline, has_key: false });
     }
 
     fn accepted(&mut self, id: RequestId) {
         self.submitted(id, 4);
-        self.happens(Event::Accepted { duplicate_of: None });
+        self.happens(&Event::Accepted { duplicate_of: None });
         self.passes(Duration::from_millis(1));
     }
 
     fn delivered(&mut self, id: RequestId, delivery: u32, attempt: u32) {
-        self.happens(Event::Delivered { by: BY, token: token(id, delivery), attempt, lease: LEASE });
+        self.happens(&Event::Delivered { by: BY, token: token(id, delivery), attempt, lease: LEASE });
     }
 
     fn settled(&mut self, id: RequestId, delivery: u32, way: Way) {
-        self.happens(Event::Settle { token: token(id, delivery), way });
+        self.happens(&Event::Settle { token: token(id, delivery), way });
         if matches!(way, Way::Reply | Way::Fail | Way::Reject) {
-            self.happens(Event::Posted { id });
+            self.happens(&Event::Posted { id });
         }
-        self.happens(Event::Answered { answer: Answer::Settled });
+        self.happens(&Event::Answered { answer: Answer::Settled });
     }
 
     fn told(&mut self, id: RequestId, payload: Bytes) {
@@ -111,9 +111,9 @@ fn a_good_life_passes() {
     history.delivered(id(1), 2, 2);
     history.settled(id(1), 2, Way::Reply);
     history.told(id(1), reply(id(1), 2));
-    history.happens(Event::Acknowledge { id: id(1) });
-    history.happens(Event::Unposted { id: id(1) });
-    history.happens(Event::Acknowledged { result: Acknowledgement::Done });
+    history.happens(&Event::Acknowledge { id: id(1) });
+    history.happens(&Event::Unposted { id: id(1) });
+    history.happens(&Event::Acknowledged { result: Acknowledgement::Done });
     history.books.told_unknown(id(1));
     history.holds();
 }
@@ -122,8 +122,8 @@ fn a_good_life_passes() {
 fn two_outcomes_are_one_too_many() {
     let mut history = History::begin();
     history.accepted(id(1));
-    history.happens(Event::Posted { id: id(1) });
-    history.happens(Event::Posted { id: id(1) });
+    history.happens(&Event::Posted { id: id(1) });
+    history.happens(&Event::Posted { id: id(1) });
     history.breaks(Invariant::OneOutcome);
 }
 
@@ -150,9 +150,9 @@ fn a_refused_request_has_no_outcome_and_no_delivery() {
 fn an_outcome_does_not_go_before_it_is_acknowledged_or_retention_passed() {
     let mut history = History::begin();
     history.accepted(id(1));
-    history.happens(Event::Posted { id: id(1) });
+    history.happens(&Event::Posted { id: id(1) });
     history.passes(RETENTION - Duration::from_millis(1));
-    history.happens(Event::Unposted { id: id(1) });
+    history.happens(&Event::Unposted { id: id(1) });
     history.breaks(Invariant::Kept);
 }
 
@@ -160,7 +160,7 @@ fn an_outcome_does_not_go_before_it_is_acknowledged_or_retention_passed() {
 fn nothing_is_delivered_after_its_outcome() {
     let mut history = History::begin();
     history.accepted(id(1));
-    history.happens(Event::Posted { id: id(1) });
+    history.happens(&Event::Posted { id: id(1) });
     history.delivered(id(1), 1, 1);
     history.breaks(Invariant::Fence);
 }
@@ -180,10 +180,10 @@ fn a_lost_delivery_is_not_given_up_before_its_backoff() {
     let mut history = History::begin();
     history.accepted(id(1));
     history.delivered(id(1), 1, 1);
-    history.happens(Event::Gone { peer: BY.0 });
-    history.happens(Event::Subscribe { by: (2, 1), credit: 1, by_lease: false });
+    history.happens(&Event::Gone { peer: BY.0 });
+    history.happens(&Event::Subscribe { by: (2, 1), credit: 1, by_lease: false });
     history.passes(BACKOFF / 2);
-    history.happens(Event::Delivered { by: (2, 1), token: token(id(1), 2), attempt: 2, lease: LEASE });
+    history.happens(&Event::Delivered { by: (2, 1), token: token(id(1), 2), attempt: 2, lease: LEASE });
     history.breaks(Invariant::Fence);
 }
 
@@ -249,7 +249,7 @@ fn first_deliveries_keep_their_order_and_priorities_are_strict() {
     let mut history = History::begin();
     history.accepted(id(1));
     history.submitted(id(2), 9);
-    history.happens(Event::Accepted { duplicate_of: None });
+    history.happens(&Event::Accepted { duplicate_of: None });
     history.passes(Duration::from_millis(1));
     history.delivered(id(1), 1, 1);
     history.breaks(Invariant::Order);
