@@ -108,6 +108,11 @@ fn check(world: &World, step: Step, steps: u64) {
                 && let Some(broker) = world.broker.borrow().as_ref()
             {
                 let figures = broker.channels();
+                let (held, most) = (broker.memory_in_use(), world.plan.memory);
+                if held > most {
+                    let how = format!("{held} bytes are held, the most is {most}");
+                    world.books(|books| books.violate(Invariant::Memory, how));
+                }
                 world.books(|books| books.check_figures(&figures));
             }
         }
@@ -152,6 +157,13 @@ async fn direct(world: Rc<World>) {
     if left != idle {
         let how = format!("at first {idle:?} was there, and now {left:?}");
         world.books(|books| books.violate(Invariant::Memory, how));
+    }
+    let broker = world.broker.borrow_mut().take();
+    if let Some(broker) = broker {
+        let report = broker.shutdown().await;
+        if (report.failed, report.unacknowledged) != (0, 0) {
+            world.books(|books| books.violate(Invariant::Progress, format!("the broker stops idle, with {report:?}")));
+        }
     }
     world.note_over();
 }

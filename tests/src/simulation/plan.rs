@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) faults: Vec<(Duration, Fault)>,
     pub(crate) heartbeat: Duration,
     pub(crate) latency: Duration,
+    /// What bounds the broker, in bytes.
+    pub(crate) memory: usize,
 }
 
 /// A channel, and those of its settings that the checker holds it to.
@@ -134,12 +136,13 @@ impl Plan {
         faults.sort_by_key(|(at, _)| *at);
         let heartbeat = chance.millis(1_000, 3_000);
         let latency = chance.millis(0, 20);
-        Self { channels, requesters, services, requests, faults, heartbeat, latency }
+        let memory = if chance.percent(20) { chance.between(500_000, 1_000_000) } else { 64_000_000 } as usize;
+        Self { channels, requesters, services, requests, faults, heartbeat, latency, memory }
     }
 
     pub(crate) fn broker(&self) -> BrokerBuilder {
         let heartbeat = Duration::from_millis(self.heartbeat.as_millis() as u64);
-        let broker = Broker::builder().heartbeat(heartbeat).memory(64 * 1024 * 1024);
+        let broker = Broker::builder().heartbeat(heartbeat).memory(self.memory);
         self.channels.iter().fold(broker, |broker, channel| broker.channel(channel.settings()))
     }
 
