@@ -445,7 +445,9 @@ impl ChannelBook {
         let posted = request.posted_at;
         request.is_acknowledged |= is_asked;
         request.is_gone |= !(is_asked && request.has_key);
-        if !is_asked && posted.is_none_or(|posted| now < posted + RETENTION) {
+        // One in no mailbox and under no key may go earlier, for room.
+        let may_go = !request.is_in_named_mailbox && !request.has_key;
+        if !is_asked && !may_go && posted.is_none_or(|posted| now < posted + RETENTION) {
             let how = format!("{} is gone, not acknowledged, posted at {posted:?}", short_of(id));
             return Err((Invariant::Kept, how));
         }
