@@ -259,7 +259,8 @@ impl Books {
     /// Whether every accepted request has its outcome, and each that is in a named mailbox was acknowledged.
     pub(crate) fn is_all_done(&self) -> bool {
         self.requests.iter().filter(|(_, request)| request.was_accepted()).all(|(_, request)| {
-            request.posted_at.is_some() && (request.is_gone || request.is_acknowledged || !request.is_in_named_mailbox)
+            request.posted_at.is_some()
+                && (request.is_gone || request.is_acknowledged || request.lived_before || !request.is_in_named_mailbox)
         })
     }
 

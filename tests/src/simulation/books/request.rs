@@ -31,8 +31,9 @@ pub(super) struct RequestBook {
     /// How it ended, as whoever cancelled it or saw the outcome was told first.
     pub(super) kind_told: Option<OutcomeKind>,
     pub(super) is_one_way: bool,
-    /// Its id stood for another request, which was acknowledged by the mailbox's next holder while its requester was
-    /// away and did not know. What is told of that one may still be under way.
+    /// Its id stood for another request, whose outcome was acknowledged from the mailbox while a task of its requester
+    /// had no answer yet and submitted again. What is told of that one may still be under way, and a mailbox that gave
+    /// its outcome does not give this one's.
     pub(super) lived_before: bool,
     /// The last part that a service was told is kept, by delivery.
     pub(super) parts_kept: BTreeMap<u32, u32>,
