@@ -196,6 +196,12 @@ impl ChannelEntry {
         has_some
     }
 
+    /// Requests without an outcome, and outcomes that wait in mailboxes.
+    pub(crate) fn open_and_unacknowledged(&self) -> (usize, usize) {
+        let state = self.state.locked();
+        (state.channel.figures().open, state.channel.unacknowledged())
+    }
+
     pub(crate) fn figures(&self) -> Figures {
         self.state.locked().channel.figures()
     }

@@ -59,7 +59,7 @@ use request::{Request, Stage};
 pub use settings::{NoService, Rate, Settings};
 use stop::Stopping;
 
-use crate::handles::{Handles, Peer};
+use crate::handles::{Handles, Peer, Place};
 use crate::planted::{self, Fault};
 use crate::time::{Now, Time};
 
@@ -90,6 +90,8 @@ pub struct Channel<H: Handles> {
     scheduled: usize,
     /// Of them, those with a delivery that is in flight, or lost and not given up.
     held: usize,
+    /// Outcomes in mailboxes.
+    unacknowledged: usize,
     dropped_parts: u64,
     stale: u64,
     next_order: u64,
@@ -123,6 +125,7 @@ impl<H: Handles> Channel<H> {
             open: 0,
             scheduled: 0,
             held: 0,
+            unacknowledged: 0,
             dropped_parts: 0,
             stale: 0,
             next_order: 0,
@@ -274,7 +277,9 @@ impl<H: Handles> Step<'_, H> {
         self.channel.open -= 1;
         let since = self.now.time;
         let due = since + self.channel.settings.retention;
-        self.enter(id, Stage::Ended { outcome, since, is_acknowledged: false }, Some(due));
+        let is_posted = place.has_mailbox();
+        self.channel.unacknowledged += usize::from(is_posted);
+        self.enter(id, Stage::Ended { outcome, since, is_acknowledged: false, is_posted }, Some(due));
         self.change();
         match died {
             Some((reason, last)) => self.bury(id, reason, last),
@@ -291,6 +296,7 @@ impl<H: Handles> Step<'_, H> {
     fn forget(&mut self, id: RequestId) {
         self.set_due(id, None);
         self.drop_parts(id);
+        self.take_down(id);
         let Some(request) = self.channel.requests.remove(&id) else { return };
         for follower in &request.followers {
             self.channel.followed.remove(follower.peer.id(), id, follower.ticket);

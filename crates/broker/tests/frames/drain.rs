@@ -5,7 +5,7 @@ use std::time::Duration;
 use roundtrip_broker::Broker;
 use roundtrip_protocol::*;
 
-use crate::wire::{Way, hello, new_instance, next, over_both};
+use crate::wire::{Way, hello, new_id, new_instance, next, over_both, submission};
 
 over_both! {
     async fn a_draining_broker_lets_work_end_and_ends_with_it(way) {
@@ -164,6 +164,32 @@ async fn outcomes_have_two_seconds_to_be_acknowledged() {
     let report = place.broker.shutdown().await;
     assert_eq!((report.failed, report.unacknowledged), (1, 1));
     assert_eq!(start.elapsed().as_secs(), 32);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_no_outcome_that_is_in_no_mailbox() {
+    let place = Way::InProcess.start(Broker::builder()).await;
+    let mut requester = place.requester("ward").await;
+    let mut service = place.service(2).await;
+    // One that wants no reply, and one that is acknowledged and known by its key alone.
+    requester.send(Submit { reply: ReplyTo::Nowhere, ..submission(1, new_id()) }).await;
+    let keyed = new_id();
+    requester.send(Submit { key: Some("k".into()), ..submission(2, keyed) }).await;
+    for _ in 0..2 {
+        next!(requester, Accepted);
+    }
+    for _ in 0..2 {
+        let (delivery, _) = next!(service, Delivery);
+        service.reply(delivery.token, "done").await;
+        next!(requester, Outcome);
+    }
+    requester.acknowledge(keyed).await;
+    place.until(|figures| figures.retained == 2).await;
+    drop((requester, service));
+    let start = tokio::time::Instant::now();
+    let report = place.broker.shutdown().await;
+    assert_eq!((report.failed, report.unacknowledged), (0, 0));
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test]

@@ -63,6 +63,12 @@ impl<H: Handles> Channel<H> {
         self.fetched.len()
     }
 
+    /// Outcomes that wait in mailboxes to be acknowledged.
+    #[must_use]
+    pub const fn unacknowledged(&self) -> usize {
+        self.unacknowledged
+    }
+
     /// Whether it holds nothing and serves nobody: it can be forgotten.
     #[must_use]
     pub fn is_idle(&self) -> bool {

@@ -183,6 +183,7 @@ impl<H: Handles> Step<'_, H> {
             return self.forget(id);
         }
         self.drop_parts(id);
+        self.take_down(id);
         if let Some(Request { stage: Stage::Ended { is_acknowledged, .. }, place, .. }) =
             self.channel.requests.get_mut(&id)
             && !std::mem::replace(is_acknowledged, true)
@@ -190,6 +191,15 @@ impl<H: Handles> Step<'_, H> {
             let place = place.clone();
             self.change();
             self.effect(What::Unpost { place, id });
+        }
+    }
+
+    /// The outcome waits in no mailbox any more.
+    pub(super) fn take_down(&mut self, id: RequestId) {
+        if let Some(Request { stage: Stage::Ended { is_posted, .. }, .. }) = self.channel.requests.get_mut(&id)
+            && std::mem::replace(is_posted, false)
+        {
+            self.channel.unacknowledged -= 1;
         }
     }
 }

@@ -204,17 +204,15 @@ impl<H: Handles> Step<'_, H> {
         }
     }
 
-    /// The requester has no mailbox any more: what waits for its acknowledgement waits no longer.
+    /// The requester has no mailbox any more: nothing waits there, and what waits for its acknowledgement of parts waits
+    /// no longer.
     pub(super) fn requester_gone(&mut self, requester: &RequesterName) {
-        let is_theirs = |request: &Request<H>| {
-            request.requester == *requester
-                && !request.place.has_mailbox()
-                && request.parts.as_ref().is_some_and(|parts| parts.wanted.is_some())
-        };
+        let is_theirs = |request: &Request<H>| request.requester == *requester && !request.place.has_mailbox();
         let requests = self.channel.requests.iter();
-        let mut waiting: Vec<_> = requests.filter(|(_, request)| is_theirs(request)).map(|(id, _)| *id).collect();
-        waiting.sort_unstable();
-        for id in waiting {
+        let mut theirs: Vec<_> = requests.filter(|(_, request)| is_theirs(request)).map(|(id, _)| *id).collect();
+        theirs.sort_unstable();
+        for id in theirs {
+            self.take_down(id);
             self.tell_parts_room(id);
         }
     }

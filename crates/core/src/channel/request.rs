@@ -116,8 +116,10 @@ pub(super) enum Stage<H: Handles> {
     Ended {
         outcome: Outcome<H>,
         since: Time,
-        /// It is in its mailbox no more, and known only by its key.
+        /// It is not kept for its requester any more, and known only by its key.
         is_acknowledged: bool,
+        /// It is in a mailbox, where it waits to be acknowledged.
+        is_posted: bool,
     },
 }
 
