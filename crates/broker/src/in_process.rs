@@ -7,11 +7,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use roundtrip_protocol::{DecodeError, Frame, Limits};
-use roundtrip_transport::{Admission, Broken, Connect, Connecting, Connection, Incoming, runtime};
-use tokio::time::Instant;
+use roundtrip_transport::{Admission, Broken, Connect, Connecting, Connection, Incoming};
 
 use crate::admission::Doorkeeper;
 use crate::batch::Batch;
@@ -141,8 +141,8 @@ impl Connection for InProcessConnection {
     fn set_limits(&mut self, _limits: Limits) {}
 
     /// Both ends live as long as the process.
-    fn last_heard(&self) -> Instant {
-        runtime::now()
+    fn silent_for(&self) -> Duration {
+        Duration::ZERO
     }
 }
 

@@ -109,10 +109,10 @@ impl<'a> Carrier<'a> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Broken>> {
         for _ in 0..BATCHES {
             let backlog = self.sending || !self.outgoing.is_empty();
-            let heard = self.connection.last_heard();
+            let silent_for = self.connection.silent_for();
             let outgoing = &mut self.outgoing;
             let (carries, limits, deadline) = self.shared.drive(context.waker(), |state, now| {
-                state.handle_heard(heard);
+                state.handle_heard(now.checked_sub(silent_for).unwrap_or(now));
                 state.handle_deadline(now);
                 // Only when all before is on its way: what waits in the state can still be overtaken by later news.
                 if !backlog {

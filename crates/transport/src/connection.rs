@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use roundtrip_protocol::{Frame, Limits};
-use tokio::time::Instant;
 
 /// A way to a broker: TCP, in process, or one of your own. A client asks it for a connection, and for the next one
 /// when that broke.
@@ -35,8 +35,8 @@ pub trait Connection: Send {
     /// Sets the limits of what is received, once the handshake has agreed them.
     fn set_limits(&mut self, limits: Limits);
 
-    /// When bytes last arrived, in the middle of a frame too.
-    fn last_heard(&self) -> Instant;
+    /// How long ago bytes last arrived, in the middle of a frame too, by the clock of the connection's own runtime.
+    fn silent_for(&self) -> Duration;
 }
 
 /// Why there is no connection, or no longer.

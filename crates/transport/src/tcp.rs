@@ -5,15 +5,16 @@
 use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use roundtrip_protocol::{Error, ErrorCode, Frame, Limits, VERSION};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 
 use crate::codec::{AdmitAll, Arrival};
 use crate::connection::{Broken, Connect, Connecting, Connection};
 use crate::reader::Reader;
+use crate::runtime;
 use crate::write_queue::WriteQueue;
 
 /// How many bytes are encoded before they are written, so that a long list of frames is not all in memory twice.
@@ -127,8 +128,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection for TcpConnection<S> {
         self.reader.set_limits(limits);
     }
 
-    fn last_heard(&self) -> Instant {
-        self.reader.heard().last()
+    fn silent_for(&self) -> Duration {
+        runtime::now().saturating_duration_since(self.reader.heard().last())
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use roundtrip::{Broken, Broker, Client, Connect, ConnectError, Connecting, Connection, Frame, Limits};
-use tokio::time::Instant;
+use tokio::time::Duration;
 
 use crate::stage::{Double, doubled, within};
 
@@ -69,8 +69,8 @@ impl Connection for NarrowConnection {
         self.inner.set_limits(limits);
     }
 
-    fn last_heard(&self) -> Instant {
-        self.inner.last_heard()
+    fn silent_for(&self) -> Duration {
+        self.inner.silent_for()
     }
 }
 
@@ -106,8 +106,7 @@ impl Connect for Nowhere {
 
 #[tokio::test]
 async fn a_way_that_leads_nowhere_is_named() {
-    let error =
-        within(async { Client::builder().connect(Nowhere).connect_timeout(std::time::Duration::ZERO).await }).await;
+    let error = within(async { Client::builder().connect(Nowhere).connect_timeout(Duration::ZERO).await }).await;
     let Err(error @ ConnectError::Unreachable { .. }) = error else { panic!("{error:?}") };
     assert!(error.to_string().contains("nowhere"), "{error}");
 }

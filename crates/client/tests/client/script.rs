@@ -8,7 +8,7 @@ use roundtrip_client::{Broken, Client, Connect, Connecting, Connection, Operatio
 use roundtrip_protocol::*;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Resize {
@@ -79,8 +79,8 @@ impl Connection for Line {
 
     fn set_limits(&mut self, _: Limits) {}
 
-    fn last_heard(&self) -> Instant {
-        self.heard
+    fn silent_for(&self) -> Duration {
+        self.heard.elapsed()
     }
 }
 

@@ -133,13 +133,14 @@ async fn before_the_handshake_only_small_frames_are_taken() {
     assert!(matches!(refused, Err(Broken::Protocol(_))), "{refused:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn received_bytes_are_a_sign_of_life() {
     let (mut connection, mut far) = connected().await;
-    let before = connection.last_heard();
+    tokio::time::advance(Duration::from_secs(3)).await;
+    assert_eq!(connection.silent_for(), Duration::from_secs(3));
     far.write_all(&crate::samples::bytes_of(&ping(4))).await.unwrap();
     receive(&mut *connection, 1).await.unwrap();
-    assert!(connection.last_heard() > before);
+    assert_eq!(connection.silent_for(), Duration::ZERO);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use roundtrip::{Broken, Client, Connect, Connecting, Connection, Frame, Limits};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::time::Duration;
 
 /// What all connections through a cable go through.
 pub(crate) struct Cable {
@@ -140,8 +140,7 @@ impl Connect for Cuttable {
                 return Err(Broken::Closed);
             }
             let connection = connecting.await?;
-            Ok(Box::new(CuttableConnection { whole: Some((connection, cut)), heard: Instant::now() })
-                as Box<dyn Connection>)
+            Ok(Box::new(CuttableConnection { whole: Some((connection, cut)) }) as Box<dyn Connection>)
         })
     }
 
@@ -154,16 +153,14 @@ type Cut = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 struct CuttableConnection {
     whole: Option<(Box<dyn Connection>, Cut)>,
-    heard: Instant,
 }
 
 impl CuttableConnection {
     fn connection(&mut self, context: &mut Context<'_>) -> Result<&mut Box<dyn Connection>, Broken> {
-        if let Some((connection, cut)) = &mut self.whole {
-            self.heard = connection.last_heard();
-            if cut.as_mut().poll(context).is_ready() {
-                self.whole = None;
-            }
+        if let Some((_, cut)) = &mut self.whole
+            && cut.as_mut().poll(context).is_ready()
+        {
+            self.whole = None;
         }
         self.whole.as_mut().map(|(connection, _)| connection).ok_or(Broken::Closed)
     }
@@ -184,7 +181,7 @@ impl Connection for CuttableConnection {
         }
     }
 
-    fn last_heard(&self) -> Instant {
-        self.whole.as_ref().map_or(self.heard, |(connection, _)| connection.last_heard())
+    fn silent_for(&self) -> Duration {
+        self.whole.as_ref().map_or(Duration::ZERO, |(connection, _)| connection.silent_for())
     }
 }
