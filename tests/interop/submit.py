@@ -69,7 +69,7 @@ def submit(arguments, interrupts):
     )
     connection.send("FollowParts", {"ticket": TICKET, "delivery": 0, "after": 0, "window": WINDOW})
 
-    is_own, is_cancelling = True, False
+    is_own, is_cancelling, has_parts_answer = True, False, False
     while True:
         found = connection.receive(GLANCE)
         if len(interrupts) > 1:
@@ -89,8 +89,10 @@ def submit(arguments, interrupts):
         elif frame == "ProgressUpdate":
             progress = fields["progress"]
             print(f"progress {progress['fraction']:.0%} {progress['stage']}", file=sys.stderr)
-        elif frame == "PartsFrom" and fields["delivery"] > 1:
-            print(f"parts of delivery {fields['delivery']} from {fields['first']}", file=sys.stderr)
+        elif frame == "PartsFrom":
+            has_parts_answer = True
+            if fields["delivery"] > 1:
+                print(f"parts of delivery {fields['delivery']} from {fields['first']}", file=sys.stderr)
         elif frame == "Part":
             print(f"part {fields['number']} {payload.decode(errors='replace')}", file=sys.stderr)
             if is_own:
@@ -107,7 +109,7 @@ def submit(arguments, interrupts):
             return 3
         elif frame == "Error":
             print(f"error: {fields['message']}", file=sys.stderr)
-        elif frame == "Outcome":
+        elif frame == "Outcome" and has_parts_answer:  # one that was told before comes again, behind the parts
             break
 
     status = show(fields["ending"], payload)
