@@ -1,6 +1,7 @@
 //! The one figure that bounds everything the broker holds, buffers included, counted as allocated.
 //!
-//! Submissions are refused when three quarters are used: the rest is for replies.
+//! Submissions are refused when three quarters are used: the rest is for replies, but for a last sixteenth. That is for
+//! what has to be said whatever is left, such as the answers to what was refused.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,9 +27,9 @@ impl Memory {
         self.room_below(self.limit - self.limit / 4, bytes)
     }
 
-    /// Room for a reply.
+    /// Room for a reply or a part.
     pub(crate) fn room_for_reply(self: &Arc<Self>, bytes: usize) -> Option<Room> {
-        self.room_below(self.limit, bytes)
+        self.room_below(self.limit - self.limit / 16, bytes)
     }
 
     /// Room that is needed whatever is left, such as that of an answer in an outbox, which other limits bound.
@@ -97,12 +98,14 @@ mod tests {
 
     #[test]
     fn a_quarter_is_kept_for_replies() {
-        let memory = Memory::new(100);
-        let submitted = memory.room_for_submission(75).unwrap();
+        let memory = Memory::new(160);
+        let submitted = memory.room_for_submission(120).unwrap();
         assert!(memory.room_for_submission(1).is_none());
-        let reply = memory.room_for_reply(25).unwrap();
+        let reply = memory.room_for_reply(30).unwrap();
         assert!(memory.room_for_reply(1).is_none());
-        drop((submitted, reply));
+        let answer = memory.room_at_any_rate(10);
+        assert_eq!(memory.used(), 160);
+        drop((submitted, reply, answer));
         assert_eq!(memory.used(), 0);
     }
 
