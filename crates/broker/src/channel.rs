@@ -143,6 +143,7 @@ impl ChannelEntry {
                     }
                 }
                 What::Spend { request } => request.forget_payload(),
+                What::Keep(_) => {}
             }
         }
         deliveries

@@ -32,6 +32,8 @@ mod shared;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod simulation;
+#[allow(dead_code, reason = "used step by step")]
+mod storage;
 mod tcp;
 mod timer;
 mod unnamed;

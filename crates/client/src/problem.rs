@@ -78,6 +78,7 @@ impl ProblemDetails {
             DeadReason::AttemptsExhausted => "The last allowed attempt failed or was lost.",
             DeadReason::Rejected => "A service rejected it.",
             DeadReason::ReleasesExhausted => "It was given back more often than the channel allows.",
+            DeadReason::Damaged => "What was kept of it is damaged on the broker's disk.",
             _ => "",
         };
         let mut problem =

@@ -33,6 +33,7 @@ mod lease;
 mod pace;
 mod part;
 mod queue;
+mod record;
 mod request;
 mod settings;
 mod settle;
@@ -55,6 +56,7 @@ pub use key::Key;
 use key::Keys;
 use pace::Pace;
 use queue::Queue;
+pub use record::{Accepted, Ended, Record, Restored, RestoredParts, Tried};
 use request::{Request, Stage};
 pub use settings::{NoService, Rate, Settings};
 use stop::Stopping;
@@ -215,6 +217,7 @@ impl<H: Handles> Step<'_, H> {
                 self.redrive(&peer, call, id, new_id, request, place);
             }
             Command::Purge { peer, call, id } => self.purge(&peer, call, id),
+            Command::Damaged { .. } => {}
             Command::Stop { answer } => self.stop(&answer),
         }
     }

@@ -10,8 +10,9 @@ pub mod planted;
 mod time;
 
 pub use channel::{
-    Change, Channel, Command, DELIVERIES_AT_ONCE, DeadLetter, Effect, Ending, Figures, Key, NoService, Original,
-    Outcome, Rate, Reading, ServiceInstance, Settings, Settling, Submission, Tell, What,
+    Accepted, Change, Channel, Command, DELIVERIES_AT_ONCE, DeadLetter, Effect, Ended, Ending, Figures, Key, NoService,
+    Original, Outcome, Rate, Reading, Record, Restored, RestoredParts, ServiceInstance, Settings, Settling, Submission,
+    Tell, Tried, What,
 };
 pub use handles::{Handles, Peer, PeerId, Place};
 pub use mailbox::{Mailbox, Notice, Notices, Opened, ReaderId};

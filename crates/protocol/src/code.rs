@@ -96,6 +96,8 @@ codes! {
         NoService = 11 "no_service",
         /// The idempotency key belongs to a request with another operation, content type or payload.
         KeyConflict = 12 "key_conflict",
+        /// The channel is durable, and its disk does not keep anything now.
+        Storage = 13 "storage",
     }
 }
 
@@ -128,6 +130,9 @@ codes! {
         BrokerFull = 12 "broker_full",
         /// The broker stops now.
         Stopping = 13 "stopping",
+        /// A disk did not keep what a durable channel decided, and the channel begins again with what is on it. Connect
+        /// again, and ask again what was not answered.
+        Storage = 14 "storage",
     }
 }
 

@@ -105,6 +105,8 @@ pub enum DeadReason {
     Rejected,
     /// It was given back more often than the channel allows.
     ReleasesExhausted,
+    /// What a durable channel kept of it was damaged on its disk.
+    Damaged,
 }
 
 impl DeadReason {
@@ -115,6 +117,7 @@ impl DeadReason {
             Self::AttemptsExhausted => "attempts_exhausted",
             Self::Rejected => "rejected",
             Self::ReleasesExhausted => "releases_exhausted",
+            Self::Damaged => "damaged",
         }
     }
 }

@@ -316,7 +316,12 @@ fn settlement() -> impl Strategy<Value = Settlement> {
 }
 
 fn dead_reason() -> impl Strategy<Value = DeadReason> {
-    prop_oneof![Just(DeadReason::AttemptsExhausted), Just(DeadReason::Rejected), Just(DeadReason::ReleasesExhausted)]
+    prop_oneof![
+        Just(DeadReason::AttemptsExhausted),
+        Just(DeadReason::Rejected),
+        Just(DeadReason::ReleasesExhausted),
+        Just(DeadReason::Damaged)
+    ]
 }
 
 fn ending() -> impl Strategy<Value = Ending> {

@@ -273,6 +273,11 @@ pub enum Command<H: Handles> {
         /// The letter's id.
         id: RequestId,
     },
+    /// What was kept of a request is damaged: it is dead for that reason, whatever it was, and a dead letter.
+    Damaged {
+        /// The request's id, or the letter's.
+        id: RequestId,
+    },
     /// The broker stops: every request without an outcome fails with `answer`.
     Stop {
         /// What the requesters are told.

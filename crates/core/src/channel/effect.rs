@@ -7,6 +7,7 @@ use roundtrip_protocol::{
     RequesterName, ServiceNumber, StopReason, TicketNumber, Token,
 };
 
+use super::record::Record;
 use crate::handles::{Handles, PeerId};
 
 /// The number of a change to what a channel keeps. Changes are counted from 1.
@@ -54,6 +55,9 @@ pub enum What<H: Handles> {
         /// The message.
         request: H::Request,
     },
+    /// The channel is durable, and this is a change to what it keeps. It is the change that `after` names: nobody is told
+    /// anything that names it, or a later one, before it is kept.
+    Keep(Record<H>),
     /// A connection stopped following a request whose outcome is in the mailbox: a reader of the mailbox on that
     /// connection has not been sent it, and is to be sent it.
     Repost {

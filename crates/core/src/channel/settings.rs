@@ -5,6 +5,8 @@ use std::time::Duration;
 /// The settings of a channel that its state machine needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
+    /// Whether the channel tells each change to what it keeps as a [`Record`](crate::Record).
+    pub is_durable: bool,
     /// The most requests that wait: queued, scheduled or backing off.
     pub capacity: usize,
     /// How long a delivery may go without a sign of life, if its service asked for nothing else.
@@ -66,6 +68,7 @@ impl Default for Settings {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(24 * 3600);
         Self {
+            is_durable: false,
             capacity: 10_000,
             lease: Duration::from_secs(30),
             attempt_timeout: None,

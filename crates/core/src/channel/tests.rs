@@ -389,7 +389,7 @@ fn lines(effects: &[Effect<Numbers>]) -> Vec<String> {
 fn is_noticed(effect: &Effect<Numbers>) -> bool {
     match &effect.what {
         What::Post { place, .. } | What::Unpost { place, .. } | What::Repost { place, .. } => place.has_mailbox(),
-        What::Tell { .. } | What::Spend { .. } => true,
+        What::Tell { .. } | What::Spend { .. } | What::Keep(_) => true,
     }
 }
 
@@ -399,6 +399,7 @@ fn line(effect: &Effect<Numbers>) -> String {
         What::Post { id, .. } => format!("post {}", number(*id)),
         What::Unpost { id, .. } => format!("unpost {}", number(*id)),
         What::Spend { request } => format!("spend {request}"),
+        What::Keep(record) => format!("keep {record:?}"),
         What::Repost { id, peer, .. } => format!("repost {} to {}", number(*id), peer.0),
     }
 }

@@ -1,0 +1,291 @@
+//! Where durable channels keep what they decide: one small trait, and what is written and read through it.
+//!
+//! A [`Storage`] knows nothing of channels' rules. It makes a list of [`Write`]s durable, all or none, and a [`Reader`]
+//! gives back what they amount to. So faults can be put under it, and another engine can take its place.
+
+use std::fmt;
+
+use bytes::Bytes;
+use roundtrip_protocol::{ChannelName, DeadReason, Ending, Label, OutcomeKind, Problem, RequestId, RequesterName};
+
+/// Names what is kept of one request, for as long as anything of it is: its channel's number above a number of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Row(pub(crate) u64);
+
+/// The number of a channel in the storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ChannelRow(pub(crate) u32);
+
+/// How many channels can be numbered: a row is positive as a signed number of 64 bits.
+pub(crate) const MAX_CHANNEL_ROW: u32 = (1 << 23) - 1;
+
+impl Row {
+    const NUMBER_BITS: u32 = 40;
+
+    /// The row of a channel with this number of its own, which is below 2^40.
+    pub(crate) const fn new(channel: ChannelRow, number: u64) -> Self {
+        Self((channel.0 as u64) << Self::NUMBER_BITS | number & ((1 << Self::NUMBER_BITS) - 1))
+    }
+
+    pub(crate) const fn channel(self) -> ChannelRow {
+        ChannelRow((self.0 >> Self::NUMBER_BITS) as u32)
+    }
+
+    pub(crate) const fn number(self) -> u64 {
+        self.0 & ((1 << Self::NUMBER_BITS) - 1)
+    }
+}
+
+/// A change to what is kept. Times are milliseconds since 1970.
+#[derive(Clone)]
+pub(crate) enum Write {
+    /// A channel has a number from here on.
+    AddChannel { channel: ChannelRow, name: ChannelName },
+    /// The channel, of which nothing is kept, has its number no more.
+    RemoveChannel { channel: ChannelRow },
+    /// A request was accepted.
+    Accept(Box<NewRequest>),
+    /// An open request waits elsewhere, or was tried once more.
+    Move { row: Row, tried: StoredTried },
+    /// A request has its outcome, in place of an earlier one if there is one. Where that is `dead` it becomes a dead
+    /// letter too, whole; otherwise its message goes. What is kept of the open request goes with it.
+    End { row: Row, end: Box<NewEnd> },
+    /// The outcome is kept for its idempotency key alone.
+    Acknowledge { row: Row },
+    /// The outcome goes, with the parts. The dead letter stays.
+    Forget { row: Row },
+    /// A part comes behind the others of its delivery.
+    AddPart { row: Row, delivery: u32, number: u32, label: Label, payload: Bytes },
+    /// The parts of a delivery go, up to a number.
+    DropParts { row: Row, delivery: u32, through: u32 },
+    /// The dead letter goes.
+    Exhume { row: Row },
+}
+
+/// A request to keep.
+#[derive(Clone)]
+pub(crate) struct NewRequest {
+    pub(crate) facts: Facts,
+    pub(crate) content: NewContent,
+}
+
+/// What is delivered of a request.
+#[derive(Clone)]
+pub(crate) enum NewContent {
+    Here(Message),
+    /// The same as that of a dead letter, which is still there.
+    OfLetter(Row),
+}
+
+/// What a service is handed.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) operation: String,
+    pub(crate) label: Label,
+    pub(crate) payload: Bytes,
+}
+
+/// What never changes of a request, but for its message.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) row: Row,
+    pub(crate) id: RequestId,
+    pub(crate) requester: RequesterName,
+    /// The requester's name was made by its library.
+    pub(crate) is_unnamed: bool,
+    /// None: it wants no reply.
+    pub(crate) reply_channel: Option<ChannelName>,
+    pub(crate) key: Option<StoredKey>,
+    pub(crate) priority: u8,
+    pub(crate) redrive_of: Option<RequestId>,
+    pub(crate) accepted_ms: u64,
+    pub(crate) deadline_ms: u64,
+    /// None while its delay is not over.
+    pub(crate) order: Option<u64>,
+    /// When its delay is over.
+    pub(crate) until_ms: Option<u64>,
+    /// How many bytes the payload has.
+    pub(crate) bytes: u64,
+}
+
+/// An idempotency key.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct StoredKey {
+    /// It stands beside the requester's name; otherwise for all unnamed requesters.
+    pub(crate) is_named: bool,
+    pub(crate) text: String,
+    pub(crate) fingerprint: u128,
+}
+
+/// How often an open request was tried, and where it waits.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct StoredTried {
+    pub(crate) order: u64,
+    /// When its backoff is over.
+    pub(crate) until_ms: Option<u64>,
+    pub(crate) deliveries: u32,
+    pub(crate) attempts: u32,
+    pub(crate) releases: u32,
+    pub(crate) last: Option<Problem>,
+}
+
+/// An outcome to keep.
+#[derive(Clone)]
+pub(crate) struct NewEnd {
+    pub(crate) attempts: u32,
+    pub(crate) deliveries: u32,
+    pub(crate) since_ms: u64,
+    /// The broker's start number and the delivery.
+    pub(crate) settled_by: Option<(u64, u32)>,
+    pub(crate) ending: Ending,
+    pub(crate) payload: Bytes,
+}
+
+/// What is kept of a request or of a dead letter, without what is large.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// A request that is open, or whose outcome is kept.
+    Request(Box<StoredRequest>),
+    /// A dead letter.
+    Letter(Box<StoredLetter>),
+}
+
+/// A request.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct StoredRequest {
+    /// Those of an ended request have no order, no deadline and no priority that counts.
+    pub(crate) facts: Facts,
+    pub(crate) tried: Option<StoredTried>,
+    pub(crate) parts: Option<StoredParts>,
+    pub(crate) ended: Option<StoredEnd>,
+}
+
+/// The parts of one delivery, without a gap.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct StoredParts {
+    pub(crate) delivery: u32,
+    pub(crate) first: u32,
+    /// What each takes of `parts_room`: its label's texts and its payload, in bytes.
+    pub(crate) bytes: Vec<u64>,
+}
+
+/// An outcome.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct StoredEnd {
+    pub(crate) attempts: u32,
+    pub(crate) deliveries: u32,
+    pub(crate) since_ms: u64,
+    pub(crate) settled_by: Option<(u64, u32)>,
+    pub(crate) kind: OutcomeKind,
+    /// Why, if it is dead, and what the last attempt failed with.
+    pub(crate) dead: Option<(DeadReason, Option<Problem>)>,
+    /// How many bytes the payload of the answer has.
+    pub(crate) bytes: u64,
+    pub(crate) is_acknowledged: bool,
+}
+
+/// A dead letter.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct StoredLetter {
+    pub(crate) facts: Facts,
+    pub(crate) reason: DeadReason,
+    pub(crate) attempts: u32,
+    pub(crate) deliveries: u32,
+    pub(crate) died_ms: u64,
+    pub(crate) last: Option<Problem>,
+}
+
+/// Something large that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Ask {
+    /// The message of an open request.
+    Message(Row),
+    /// The message of a dead letter.
+    Letter(Row),
+    /// The answer of an ended request.
+    Answer(Row),
+    /// A part.
+    Part { row: Row, delivery: u32, number: u32 },
+}
+
+/// Something large that was found.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Content {
+    Message(Message),
+    /// The operation that was asked for, and the answer.
+    Answer {
+        operation: String,
+        ending: Ending,
+        payload: Bytes,
+    },
+    Part {
+        label: Label,
+        payload: Bytes,
+    },
+}
+
+/// Why something large was not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// It is kept no longer.
+    Gone,
+    /// What is there is not what was written.
+    Damaged,
+}
+
+/// Makes writes durable.
+pub(crate) trait Storage: Send {
+    /// Begins a start of the broker: a number above every earlier one and not below `least`, which is durable when this
+    /// returns.
+    fn begin(&mut self, least: u64) -> Result<u64, StorageError>;
+
+    /// Makes all of them durable, in their order, or none.
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StorageError>;
+
+    /// How many bytes what is kept takes of the disk; what is free inside of its files does not count.
+    fn used(&mut self) -> Result<u64, StorageError>;
+
+    /// Gives some room back to the disk, in a short step, when there is nothing else to do. Says whether there is more.
+    fn tidy(&mut self) -> Result<bool, StorageError>;
+
+    /// A reader for another thread. It sees what was committed before it is asked.
+    fn reader(&self) -> Result<Box<dyn Reader>, StorageError>;
+}
+
+/// Reads what is durable.
+pub(crate) trait Reader: Send {
+    /// The channels that have numbers.
+    fn channels(&mut self) -> Result<Vec<(ChannelRow, ChannelName)>, StorageError>;
+
+    /// All that is kept of a channel: its requests in the order of their rows, then its dead letters.
+    fn load(&mut self, channel: ChannelRow, each: &mut dyn FnMut(Stored)) -> Result<(), StorageError>;
+
+    /// What was asked for, one for one.
+    fn read(&mut self, asked: &[Ask]) -> Result<Vec<Result<Content, Missing>>, StorageError>;
+}
+
+/// What is wrong with a storage. Its text tells nothing of what is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StorageError {
+    pub(crate) kind: StorageErrorKind,
+    pub(crate) text: String,
+}
+
+/// What kind of thing is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StorageErrorKind {
+    /// There is no room: on the disk, or below its `disk` limit. It may pass.
+    Full,
+    /// The disk, or the system, does not do what it is asked. It may pass.
+    Io,
+    /// What is there is not what was written.
+    Damaged,
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for StorageError {}
