@@ -126,6 +126,16 @@ impl Answer {
         Arc::new(Self { words: Words::Problem { problem, content_type }, payload, _room: room })
     }
 
+    /// How a request ended that this is the answer to.
+    pub(crate) fn ending(&self) -> roundtrip_protocol::Ending {
+        match &self.words {
+            Words::Reply(label) => roundtrip_protocol::Ending::Replied(label.clone()),
+            Words::Problem { problem, content_type } => {
+                roundtrip_protocol::Ending::Failed { problem: problem.clone(), content_type: content_type.clone() }
+            }
+        }
+    }
+
     /// What went wrong, in words.
     pub(crate) fn said(&self) -> Problem {
         match &self.words {
@@ -146,13 +156,7 @@ pub(crate) fn travelling(outcome: &Outcome<BrokerHandles>) -> (roundtrip_protoco
     use roundtrip_protocol::Ending as Wire;
     match &outcome.ending {
         Ending::Replied(answer) | Ending::Failed(answer) => {
-            let ending = match &answer.words {
-                Words::Reply(label) => Wire::Replied(label.clone()),
-                Words::Problem { problem, content_type } => {
-                    Wire::Failed { problem: problem.clone(), content_type: content_type.clone() }
-                }
-            };
-            (ending, Some(answer))
+            (answer.ending(), Some(answer))
         }
         Ending::Dead { reason, last } => {
             (Wire::Dead { reason: *reason, last: last.as_ref().map(|answer| answer.said()) }, None)

@@ -4,11 +4,14 @@
 //! gives back what they amount to. So faults can be put under it, and another engine can take its place.
 
 use std::fmt;
+use std::sync::Arc;
 
-use bytes::Bytes;
-use roundtrip_protocol::{ChannelName, DeadReason, Ending, Label, OutcomeKind, Problem, RequestId, RequesterName};
+use roundtrip_protocol::{ChannelName, DeadReason, OutcomeKind, Problem, RequestId, RequesterName};
 
-/// Names what is kept of one request, for as long as anything of it is: its channel's number above a number of its own.
+use crate::message::{Answer, Part, Request};
+
+/// Names something that is kept: its channel's number above a number of its own. Requests, answers and parts of a
+/// channel share its numbers, and none is given twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Row(pub(crate) u64);
 
@@ -16,7 +19,7 @@ pub(crate) struct Row(pub(crate) u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ChannelRow(pub(crate) u32);
 
-/// How many channels can be numbered: a row is positive as a signed number of 64 bits.
+/// The highest number of a channel: a row is positive as a signed number of 64 bits.
 pub(crate) const MAX_CHANNEL_ROW: u32 = (1 << 23) - 1;
 
 impl Row {
@@ -37,7 +40,7 @@ impl Row {
 }
 
 /// A change to what is kept. Times are milliseconds since 1970.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) enum Write {
     /// A channel has a number from here on.
     AddChannel { channel: ChannelRow, name: ChannelName },
@@ -46,47 +49,39 @@ pub(crate) enum Write {
     /// A request was accepted.
     Accept(Box<NewRequest>),
     /// An open request waits elsewhere, or was tried once more.
-    Move { row: Row, tried: StoredTried },
+    Move { row: Row, tried: Box<StoredTried> },
     /// A request has its outcome, in place of an earlier one if there is one. Where that is `dead` it becomes a dead
     /// letter too, whole; otherwise its message goes. What is kept of the open request goes with it.
     End { row: Row, end: Box<NewEnd> },
     /// The outcome is kept for its idempotency key alone.
     Acknowledge { row: Row },
-    /// The outcome goes, with the parts. The dead letter stays.
+    /// The outcome goes, and its parts, and the request but for its dead letter.
     Forget { row: Row },
-    /// A part comes behind the others of its delivery.
-    AddPart { row: Row, delivery: u32, number: u32, label: Label, payload: Bytes },
+    /// A part comes behind the others of its delivery. Those of earlier deliveries go.
+    AddPart { request: Row, delivery: u32, number: u32, row: Row, part: Arc<Part> },
     /// The parts of a delivery go, up to a number.
-    DropParts { row: Row, delivery: u32, through: u32 },
+    DropParts { request: Row, delivery: u32, through: u32 },
     /// The dead letter goes.
     Exhume { row: Row },
 }
 
 /// A request to keep.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct NewRequest {
     pub(crate) facts: Facts,
-    pub(crate) content: NewContent,
+    pub(crate) message: NewMessage,
 }
 
 /// What is delivered of a request.
-#[derive(Clone)]
-pub(crate) enum NewContent {
-    Here(Message),
-    /// The same as that of a dead letter, which is still there.
+#[derive(Debug, Clone)]
+pub(crate) enum NewMessage {
+    Here(Arc<Request>),
+    /// That of a dead letter, which goes in the same commit: see [`Write::Exhume`].
     OfLetter(Row),
 }
 
-/// What a service is handed.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Message {
-    pub(crate) operation: String,
-    pub(crate) label: Label,
-    pub(crate) payload: Bytes,
-}
-
 /// What never changes of a request, but for its message.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) row: Row,
     pub(crate) id: RequestId,
@@ -118,7 +113,7 @@ pub(crate) struct StoredKey {
 }
 
 /// How often an open request was tried, and where it waits.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredTried {
     pub(crate) order: u64,
     /// When its backoff is over.
@@ -130,62 +125,91 @@ pub(crate) struct StoredTried {
 }
 
 /// An outcome to keep.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct NewEnd {
     pub(crate) attempts: u32,
     pub(crate) deliveries: u32,
     pub(crate) since_ms: u64,
     /// The broker's start number and the delivery.
     pub(crate) settled_by: Option<(u64, u32)>,
-    pub(crate) ending: Ending,
-    pub(crate) payload: Bytes,
+    pub(crate) outcome: NewOutcome,
+}
+
+/// How a request ended. What a service or the broker answered has a row of its own.
+#[derive(Debug, Clone)]
+pub(crate) enum NewOutcome {
+    Replied(Row, Arc<Answer>),
+    Failed(Row, Arc<Answer>),
+    Dead { reason: DeadReason, last: Option<Problem> },
+    Expired,
+    Cancelled,
 }
 
 /// What is kept of a request or of a dead letter, without what is large.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stored {
     /// A request that is open, or whose outcome is kept.
     Request(Box<StoredRequest>),
     /// A dead letter.
     Letter(Box<StoredLetter>),
+    /// Something whose facts are not what was written. They are given as far as they can be read.
+    Damaged { row: Row, facts: Option<Box<Facts>> },
 }
 
 /// A request.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredRequest {
-    /// Those of an ended request have no order, no deadline and no priority that counts.
     pub(crate) facts: Facts,
+    /// None: it was not moved since its acceptance, or has ended.
     pub(crate) tried: Option<StoredTried>,
     pub(crate) parts: Option<StoredParts>,
     pub(crate) ended: Option<StoredEnd>,
 }
 
 /// The parts of one delivery, without a gap.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredParts {
     pub(crate) delivery: u32,
     pub(crate) first: u32,
-    /// What each takes of `parts_room`: its label's texts and its payload, in bytes.
-    pub(crate) bytes: Vec<u64>,
+    /// Each one's row, and what it takes of `parts_room`: its label's texts and its payload, in bytes.
+    pub(crate) kept: Vec<(Row, u64)>,
 }
 
 /// An outcome.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredEnd {
     pub(crate) attempts: u32,
     pub(crate) deliveries: u32,
     pub(crate) since_ms: u64,
     pub(crate) settled_by: Option<(u64, u32)>,
-    pub(crate) kind: OutcomeKind,
-    /// Why, if it is dead, and what the last attempt failed with.
-    pub(crate) dead: Option<(DeadReason, Option<Problem>)>,
-    /// How many bytes the payload of the answer has.
-    pub(crate) bytes: u64,
+    pub(crate) outcome: StoredOutcome,
     pub(crate) is_acknowledged: bool,
 }
 
-/// A dead letter.
-#[derive(Clone, PartialEq, Eq)]
+/// How a request ended. Of an answer: its row, and how many bytes its payload has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StoredOutcome {
+    Replied(Row, u64),
+    Failed(Row, u64),
+    Dead { reason: DeadReason, last: Option<Problem> },
+    Expired,
+    Cancelled,
+}
+
+impl StoredOutcome {
+    pub(crate) const fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Replied(..) => OutcomeKind::Replied,
+            Self::Failed(..) => OutcomeKind::Failed,
+            Self::Dead { .. } => OutcomeKind::Dead,
+            Self::Expired => OutcomeKind::Expired,
+            Self::Cancelled => OutcomeKind::Cancelled,
+        }
+    }
+}
+
+/// A dead letter. Its message is read as that of a request of the same row.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredLetter {
     pub(crate) facts: Facts,
     pub(crate) reason: DeadReason,
@@ -195,36 +219,29 @@ pub(crate) struct StoredLetter {
     pub(crate) last: Option<Problem>,
 }
 
-/// Something large that is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Something that is asked for because it is not kept in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Ask {
-    /// The message of an open request.
+    /// The message of an open request or of a dead letter, by the request's row.
     Message(Row),
-    /// The message of a dead letter.
-    Letter(Row),
-    /// The answer of an ended request.
+    /// The name of the operation that a request, open or ended, or a dead letter is for, by the request's row.
+    Operation(Row),
+    /// An answer, by its own row.
     Answer(Row),
-    /// A part.
-    Part { row: Row, delivery: u32, number: u32 },
+    /// A part, by its own row.
+    Part(Row),
 }
 
-/// Something large that was found.
-#[derive(Clone, PartialEq, Eq)]
+/// What was found.
+#[derive(Debug, Clone)]
 pub(crate) enum Content {
-    Message(Message),
-    /// The operation that was asked for, and the answer.
-    Answer {
-        operation: String,
-        ending: Ending,
-        payload: Bytes,
-    },
-    Part {
-        label: Label,
-        payload: Bytes,
-    },
+    Message(Arc<Request>),
+    Operation(Arc<str>),
+    Answer(Arc<Answer>),
+    Part(Arc<Part>),
 }
 
-/// Why something large was not found.
+/// Why something was not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// It is kept no longer.
@@ -233,16 +250,24 @@ pub(crate) enum Missing {
     Damaged,
 }
 
+/// A start of the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// Its number, above that of every earlier start.
+    pub(crate) number: u64,
+    /// The time, not before that of any earlier commit: a clock that was set back does not make time go back.
+    pub(crate) now_ms: u64,
+}
+
 /// Makes writes durable.
 pub(crate) trait Storage: Send {
-    /// Begins a start of the broker: a number above every earlier one and not below `least`, which is durable when this
-    /// returns.
-    fn begin(&mut self, least: u64) -> Result<u64, StorageError>;
+    /// Begins a start of the broker. Its number is not below `least`, and durable when this returns.
+    fn begin(&mut self, least: u64, now_ms: u64) -> Result<Start, StorageError>;
 
-    /// Makes all of them durable, in their order, or none.
-    fn commit(&mut self, writes: &[Write]) -> Result<(), StorageError>;
+    /// Makes all of them durable, in their order, or none. They were decided by `now_ms`.
+    fn commit(&mut self, now_ms: u64, writes: &[Write]) -> Result<(), StorageError>;
 
-    /// How many bytes what is kept takes of the disk; what is free inside of its files does not count.
+    /// How many bytes of the disk are taken. What is free for other writes inside of its files does not count.
     fn used(&mut self) -> Result<u64, StorageError>;
 
     /// Gives some room back to the disk, in a short step, when there is nothing else to do. Says whether there is more.
@@ -257,7 +282,7 @@ pub(crate) trait Reader: Send {
     /// The channels that have numbers.
     fn channels(&mut self) -> Result<Vec<(ChannelRow, ChannelName)>, StorageError>;
 
-    /// All that is kept of a channel: its requests in the order of their rows, then its dead letters.
+    /// All that is kept of a channel: its requests in the order of their rows, then its dead letters, oldest first.
     fn load(&mut self, channel: ChannelRow, each: &mut dyn FnMut(Stored)) -> Result<(), StorageError>;
 
     /// What was asked for, one for one.
@@ -274,12 +299,18 @@ pub(crate) struct StorageError {
 /// What kind of thing is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StorageErrorKind {
-    /// There is no room: on the disk, or below its `disk` limit. It may pass.
+    /// There is no room on the disk. It may pass.
     Full,
     /// The disk, or the system, does not do what it is asked. It may pass.
     Io,
     /// What is there is not what was written.
     Damaged,
+}
+
+impl fmt::Debug for StoredKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("StoredKey").field("is_named", &self.is_named).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Display for StorageError {

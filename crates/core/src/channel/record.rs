@@ -12,6 +12,9 @@ use crate::handles::Handles;
 use crate::time::Time;
 
 /// A change to what a durable channel keeps. The request's message says which request it is of.
+///
+/// A delivery is none: it counts from when it is given up, settled for another attempt, or released. So the counters of
+/// a channel that begins again may lag by the delivery that was cut off, and never lead.
 #[derive(Debug)]
 pub enum Record<H: Handles> {
     /// A request was accepted.
