@@ -155,9 +155,7 @@ impl fmt::Debug for Answer {
 pub(crate) fn travelling(outcome: &Outcome<BrokerHandles>) -> (roundtrip_protocol::Ending, Option<&Arc<Answer>>) {
     use roundtrip_protocol::Ending as Wire;
     match &outcome.ending {
-        Ending::Replied(answer) | Ending::Failed(answer) => {
-            (answer.ending(), Some(answer))
-        }
+        Ending::Replied(answer) | Ending::Failed(answer) => (answer.ending(), Some(answer)),
         Ending::Dead { reason, last } => {
             (Wire::Dead { reason: *reason, last: last.as_ref().map(|answer| answer.said()) }, None)
         }

@@ -68,6 +68,14 @@ impl<H: Handles> Request<H> {
         }
     }
 
+    /// The number of the delivery in flight, if it is settled and has not left its service yet.
+    pub(super) fn settled_now(&self) -> Option<u32> {
+        match &self.stage {
+            Stage::InFlight(delivery) => Some(delivery.number).filter(|number| self.settled.contains(*number)),
+            _ => None,
+        }
+    }
+
     pub(super) const fn has_ended(&self) -> bool {
         matches!(self.stage, Stage::Ended { .. })
     }
@@ -116,6 +124,8 @@ pub(super) enum Stage<H: Handles> {
     Ended {
         outcome: Outcome<H>,
         since: Time,
+        /// The start number of the broker and the delivery that settled it, if one did.
+        settled_by: Option<(u64, u32)>,
         /// It is not kept for its requester any more, and known only by its key.
         is_acknowledged: bool,
         /// It is in a mailbox, where it waits to be acknowledged.
