@@ -21,6 +21,7 @@
 //! | with interim results | `part.rs` |
 //! | when a requester follows its request, and acknowledges | `follow.rs` |
 //! | with what a durable channel keeps | `record.rs`, `keep.rs`, and when it is damaged `damage.rs` |
+//! | when a channel begins again with that | `restore.rs` |
 
 mod accept;
 mod command;
@@ -38,6 +39,7 @@ mod part;
 mod queue;
 mod record;
 mod request;
+mod restore;
 mod settings;
 mod settle;
 mod stop;
@@ -164,6 +166,23 @@ impl<H: Handles> Channel<H> {
         let request = self.due.first().map(|(time, _)| *time);
         let letter = self.dead.due(self.settings.dead_letter_age);
         [request, letter, self.pace.opens_at].into_iter().flatten().min()
+    }
+
+    /// Says when the request's stage next needs attention; at [`Time::NEVER`] it needs none. The deadline comes first
+    /// where it is earlier.
+    fn set_due(&mut self, id: RequestId, due: Option<Time>) {
+        let Some(request) = self.requests.get_mut(&id) else { return };
+        let deadline = (!request.has_ended()).then_some(request.deadline);
+        let due = [due, deadline].into_iter().flatten().min().filter(|due| *due < Time::NEVER);
+        let before = std::mem::replace(&mut request.due, due);
+        if before != due {
+            if let Some(before) = before {
+                self.due.remove(&(before, Due::Request(id)));
+            }
+            if let Some(due) = due {
+                self.due.insert((due, Due::Request(id)));
+            }
+        }
     }
 
     /// Requests that count against `capacity`: those that no service works on.
@@ -358,21 +377,8 @@ impl<H: Handles> Step<'_, H> {
         }
     }
 
-    /// Says when the request's stage next needs attention; at [`Time::NEVER`] it needs none. The deadline comes first
-    /// where it is earlier.
     fn set_due(&mut self, id: RequestId, due: Option<Time>) {
-        let Some(request) = self.channel.requests.get_mut(&id) else { return };
-        let deadline = (!request.has_ended()).then_some(request.deadline);
-        let due = [due, deadline].into_iter().flatten().min().filter(|due| *due < Time::NEVER);
-        let before = std::mem::replace(&mut request.due, due);
-        if before != due {
-            if let Some(before) = before {
-                self.channel.due.remove(&(before, Due::Request(id)));
-            }
-            if let Some(due) = due {
-                self.channel.due.insert((due, Due::Request(id)));
-            }
-        }
+        self.channel.set_due(id, due);
     }
 
     fn tell(&mut self, peer: &H::Peer, tell: Tell<H>) {

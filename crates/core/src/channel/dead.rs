@@ -72,7 +72,7 @@ impl<H: Handles> DeadLetters<H> {
         Some(oldest.died + age).filter(|due| *due < Time::NEVER)
     }
 
-    fn insert(&mut self, letter: DeadLetter<H>) {
+    pub(super) fn insert(&mut self, letter: DeadLetter<H>) {
         self.bytes += letter.bytes;
         self.numbers.insert(letter.id, self.next_number);
         self.letters.insert(self.next_number, letter);

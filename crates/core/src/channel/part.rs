@@ -10,7 +10,7 @@ use roundtrip_protocol::{Answer, Call, RequestId, RequesterName, TicketNumber, T
 use super::Step;
 use super::effect::{Effect, Outcome, Tell, What};
 use super::follow::Follower;
-use super::record::Record;
+use super::record::{Record, RestoredParts};
 use super::request::{Request, Stage};
 use super::settle::Standing;
 use crate::handles::{Handles, Peer, PeerId, Place};
@@ -19,7 +19,7 @@ use crate::planted::{self, Fault};
 /// The unacknowledged parts of a request's latest delivery that added one.
 #[derive(Debug)]
 pub(super) struct Parts<H: Handles> {
-    delivery: u32,
+    pub(super) delivery: u32,
     /// The number of the first one kept.
     first: u32,
     kept: VecDeque<(H::Part, usize)>,
@@ -40,6 +40,12 @@ pub(super) struct Cursor {
 impl<H: Handles> Parts<H> {
     const fn new(delivery: u32) -> Self {
         Self { delivery, first: 1, kept: VecDeque::new(), bytes: 0, wanted: None }
+    }
+
+    pub(super) fn restored(parts: RestoredParts<H>) -> Self {
+        let RestoredParts { delivery, first, kept } = parts;
+        let bytes = kept.iter().map(|(_, bytes)| bytes).sum();
+        Self { delivery, first, kept: kept.into(), bytes, wanted: None }
     }
 
     /// The number that the next one has.

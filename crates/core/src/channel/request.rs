@@ -9,6 +9,7 @@ use super::follow::Follower;
 use super::key::Key;
 use super::part::Parts;
 use super::queue::Position;
+use super::record::Accepted;
 use super::{ServiceInstance, Submission};
 use crate::handles::{Handles, Peer, PeerId};
 use crate::time::Time;
@@ -66,6 +67,14 @@ impl<H: Handles> Request<H> {
             due: None,
             stage: Stage::Waiting,
         }
+    }
+
+    /// As it was accepted, before it waits anywhere.
+    pub(super) fn restored(accepted: Accepted<H>) -> Self {
+        let Accepted { id, requester, request, bytes, place, priority, key, redrive_of, accepted, deadline, .. } =
+            accepted;
+        let submission = Submission { bytes, priority, key, ..Submission::new(id, requester, request, place) };
+        Self { redrive_of, ..Self::new(submission, accepted, deadline) }
     }
 
     /// The number of the delivery in flight, if it is settled and has not left its service yet.
