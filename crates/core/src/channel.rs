@@ -20,14 +20,18 @@
 //! | when a request is dead | `dead.rs` |
 //! | with interim results | `part.rs` |
 //! | when a requester follows its request, and acknowledges | `follow.rs` |
+//! | with what a durable channel keeps | `record.rs`, `keep.rs`, and when it is damaged `damage.rs` |
+//! | when a channel begins again with that | `restore.rs` |
 
 mod accept;
 mod command;
+mod damage;
 mod dead;
 mod dispatch;
 mod effect;
 mod figures;
 mod follow;
+mod keep;
 mod key;
 mod lease;
 mod pace;
@@ -35,6 +39,7 @@ mod part;
 mod queue;
 mod record;
 mod request;
+mod restore;
 mod settings;
 mod settle;
 mod stop;
@@ -163,6 +168,23 @@ impl<H: Handles> Channel<H> {
         [request, letter, self.pace.opens_at].into_iter().flatten().min()
     }
 
+    /// Says when the request's stage next needs attention; at [`Time::NEVER`] it needs none. The deadline comes first
+    /// where it is earlier.
+    fn set_due(&mut self, id: RequestId, due: Option<Time>) {
+        let Some(request) = self.requests.get_mut(&id) else { return };
+        let deadline = (!request.has_ended()).then_some(request.deadline);
+        let due = [due, deadline].into_iter().flatten().min().filter(|due| *due < Time::NEVER);
+        let before = std::mem::replace(&mut request.due, due);
+        if before != due {
+            if let Some(before) = before {
+                self.due.remove(&(before, Due::Request(id)));
+            }
+            if let Some(due) = due {
+                self.due.insert((due, Due::Request(id)));
+            }
+        }
+    }
+
     /// Requests that count against `capacity`: those that no service works on.
     const fn queued(&self) -> usize {
         self.open - self.held
@@ -217,7 +239,8 @@ impl<H: Handles> Step<'_, H> {
                 self.redrive(&peer, call, id, new_id, request, place);
             }
             Command::Purge { peer, call, id } => self.purge(&peer, call, id),
-            Command::Damaged { .. } => {}
+            Command::Damaged { id } => self.damaged(id),
+            Command::StopDispatch => self.channel.pace.has_stopped = true,
             Command::Stop { answer } => self.stop(&answer),
         }
     }
@@ -255,7 +278,6 @@ impl<H: Handles> Step<'_, H> {
         if let Some(request) = self.channel.requests.get(&id) {
             self.channel.queue.insert(request.position, id);
             self.enter(id, Stage::Waiting, None);
-            self.change();
         }
     }
 
@@ -266,6 +288,7 @@ impl<H: Handles> Step<'_, H> {
         debug_assert!(!request.has_ended(), "a request ends once");
         let (place, message) = (request.place.clone(), request.message.clone());
         let outcome = Outcome { attempts: request.attempts, ending };
+        let settled_by = request.settled_now().map(|delivery| (self.channel.start, delivery));
         match &request.stage {
             Stage::Scheduled { .. } => self.channel.scheduled -= 1,
             Stage::Waiting => self.channel.queue.remove(request.position),
@@ -277,13 +300,14 @@ impl<H: Handles> Step<'_, H> {
             Ending::Dead { reason, last } => Some((*reason, last.clone())),
             _ => None,
         };
+        if died.is_some() {
+            // A letter of an earlier request with this id, which is gone.
+            self.exhume(id);
+        }
         self.channel.open -= 1;
-        let since = self.now.time;
-        let due = since + self.channel.settings.retention;
         let is_posted = place.has_mailbox();
         self.channel.unacknowledged += usize::from(is_posted);
-        self.enter(id, Stage::Ended { outcome, since, is_acknowledged: false, is_posted }, Some(due));
-        self.change();
+        self.enter_end(id, outcome, settled_by, (false, is_posted));
         match died {
             Some((reason, last)) => self.bury(id, reason, last),
             None => self.effect(What::Spend { request: message }),
@@ -295,8 +319,26 @@ impl<H: Handles> Step<'_, H> {
         self.effect(What::Post { place, id });
     }
 
+    /// The request has this outcome from now on; whether that is acknowledged, and in a mailbox, stands beside it.
+    fn enter_end(
+        &mut self,
+        id: RequestId,
+        outcome: Outcome<H>,
+        settled_by: Option<(u64, u32)>,
+        (is_acknowledged, is_posted): (bool, bool),
+    ) {
+        let since = self.now.time;
+        self.keep(id, |request| Record::End {
+            request: request.message.clone(),
+            ended: Ended { outcome: outcome.clone(), since, deliveries: request.deliveries, settled_by },
+        });
+        let stage = Stage::Ended { outcome, since, settled_by, is_acknowledged, is_posted };
+        self.enter(id, stage, Some(since + self.channel.settings.retention));
+    }
+
     /// Forgets a request that has its outcome.
     fn forget(&mut self, id: RequestId) {
+        self.keep(id, Record::of_going);
         self.set_due(id, None);
         self.drop_parts(id);
         self.take_down(id);
@@ -307,7 +349,6 @@ impl<H: Handles> Step<'_, H> {
         if let Some(key) = request.key {
             self.channel.keys.remove(*key);
         }
-        self.change();
         if let Stage::Ended { since, is_acknowledged, .. } = request.stage {
             self.channel.fetched.remove(&(since, id));
             if !is_acknowledged {
@@ -336,26 +377,8 @@ impl<H: Handles> Step<'_, H> {
         }
     }
 
-    /// Says when the request's stage next needs attention; at [`Time::NEVER`] it needs none. The deadline comes first
-    /// where it is earlier.
     fn set_due(&mut self, id: RequestId, due: Option<Time>) {
-        let Some(request) = self.channel.requests.get_mut(&id) else { return };
-        let deadline = (!request.has_ended()).then_some(request.deadline);
-        let due = [due, deadline].into_iter().flatten().min().filter(|due| *due < Time::NEVER);
-        let before = std::mem::replace(&mut request.due, due);
-        if before != due {
-            if let Some(before) = before {
-                self.channel.due.remove(&(before, Due::Request(id)));
-            }
-            if let Some(due) = due {
-                self.channel.due.insert((due, Due::Request(id)));
-            }
-        }
-    }
-
-    /// What follows tells of a change that is made here.
-    fn change(&mut self) {
-        self.channel.change.0 += 1;
+        self.channel.set_due(id, due);
     }
 
     fn tell(&mut self, peer: &H::Peer, tell: Tell<H>) {

@@ -6,6 +6,7 @@ use roundtrip_protocol::{MAX_PRIORITY, Refusal, RefusalCode, RequestId, TicketNu
 
 use super::effect::{Original, Tell};
 use super::key::Known;
+use super::record::Record;
 use super::request::{Request, Stage};
 use super::settings::NoService;
 use super::{Step, Submission};
@@ -95,14 +96,14 @@ impl<H: Handles> Step<'_, H> {
             self.channel.scheduled += 1;
             self.enter(id, Stage::Scheduled { until }, Some(until));
         }
-        self.change();
+        self.keep(id, |request| Record::of_acceptance(id, request));
     }
 
     /// The delay is over.
     pub(super) fn come_due(&mut self, id: RequestId) {
         self.channel.scheduled -= 1;
         self.join_queue(id);
-        self.change();
+        self.keep(id, Record::of_move);
     }
 
     /// The request waits for the first time: behind all others of its priority.

@@ -122,6 +122,11 @@ impl<H: Handles> Services<H> {
         }
     }
 
+    /// The connections that services are on.
+    pub(super) fn peers(&self) -> impl Iterator<Item = &H::Peer> {
+        self.subscriptions.values().map(|subscription| &subscription.peer)
+    }
+
     /// Whether a service has credit and room.
     fn could_take(&self) -> bool {
         let mut subscriptions = self.turns.iter().filter_map(|key| self.subscriptions.get(key));
@@ -188,6 +193,9 @@ impl<H: Handles> Step<'_, H> {
     /// Hands waiting requests to services, as long as there are both, and not too many in one step.
     pub(super) fn dispatch(&mut self) {
         self.channel.pace.opens_at = None;
+        if self.channel.pace.has_stopped {
+            return;
+        }
         for _ in 0..DELIVERIES_AT_ONCE {
             let Some(id) = self.channel.queue.first() else { return };
             if self.is_at_its_limit() {
@@ -238,7 +246,6 @@ impl<H: Handles> Step<'_, H> {
         let due = delivery.due();
         self.channel.held += 1;
         self.enter(id, Stage::InFlight(delivery), due);
-        self.change();
         self.tell(peer, tell);
         self.restart_parts(id);
     }

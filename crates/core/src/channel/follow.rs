@@ -8,6 +8,7 @@ use roundtrip_protocol::{
 
 use super::effect::{Ending, Outcome, Tell, What};
 use super::part::Cursor;
+use super::record::Record;
 use super::request::{Request, Stage};
 use super::{Channel, Step};
 use crate::handles::{Handles, Peer, PeerId, Place};
@@ -71,6 +72,18 @@ pub enum Reading<'a, H: Handles> {
 }
 
 impl<H: Handles> Channel<H> {
+    /// Every connection that the channel knows, once: those with a service, and those that follow.
+    #[must_use]
+    pub fn peers(&self) -> Vec<H::Peer> {
+        let followers = self.followed.0.iter().filter_map(|(peer, followed)| {
+            let (id, _) = followed.first()?;
+            let followers = &self.requests.get(id)?.followers;
+            followers.iter().map(|follower| &follower.peer).find(|follower| follower.id() == *peer)
+        });
+        let peers = self.services.peers().chain(followers).map(|peer| (peer.id(), peer));
+        peers.collect::<BTreeMap<_, _>>().into_values().cloned().collect()
+    }
+
     /// The outcome of a request, for a connection that reads the mailbox it is in.
     #[must_use]
     pub fn outcome(&self, id: RequestId, reader: PeerId) -> Reading<'_, H> {
@@ -182,14 +195,16 @@ impl<H: Handles> Step<'_, H> {
         if planted::is(Fault::KeyForgottenEarly) {
             return self.forget(id);
         }
-        self.drop_parts(id);
-        self.take_down(id);
         if let Some(Request { stage: Stage::Ended { is_acknowledged, .. }, place, .. }) =
             self.channel.requests.get_mut(&id)
             && !std::mem::replace(is_acknowledged, true)
         {
-            let place = place.clone();
-            self.change();
+            // The place that was set aside is given back, and a copy stays to name the mailbox.
+            let copy = place.clone();
+            let place = std::mem::replace(place, copy);
+            self.keep(id, Record::of_acknowledgement);
+            self.drop_parts(id);
+            self.take_down(id);
             self.effect(What::Unpost { place, id });
         }
     }

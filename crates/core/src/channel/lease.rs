@@ -5,6 +5,7 @@ use std::time::Duration;
 use roundtrip_protocol::{Answer, Call, DeadReason, Hold, RequestId, ServiceNumber, StopReason, Token};
 
 use super::effect::{Ending, Tell};
+use super::record::Record;
 use super::request::Stage;
 use super::settle::Standing;
 use super::{ServiceInstance, Step};
@@ -85,7 +86,6 @@ impl<H: Handles> Step<'_, H> {
         let backoff = self.backoff(attempts, order);
         let until = if planted::is(Fault::BackoffSkipped) { self.now.time } else { self.now.time + backoff };
         self.enter(id, Stage::Lost { delivery, until }, Some(until));
-        self.change();
     }
 
     /// Nobody took the delivery back in time: its place is free, and the request waits again, or is dead.
@@ -99,6 +99,7 @@ impl<H: Handles> Step<'_, H> {
             self.end(id, Ending::Dead { reason: DeadReason::AttemptsExhausted, last });
         } else {
             self.requeue(id);
+            self.keep(id, Record::of_move);
         }
     }
 
@@ -108,6 +109,7 @@ impl<H: Handles> Step<'_, H> {
             request.attempts -= 1;
         }
         self.requeue(id);
+        self.keep(id, Record::of_move);
     }
 
     /// A service shows that it still works on a delivery.
@@ -144,7 +146,6 @@ impl<H: Handles> Step<'_, H> {
             self.channel.services.let_go((former.id(), former_service), id);
         }
         self.channel.services.hold(peer.clone(), service, hold, id);
-        self.change();
         if let Some(former) = former_holder.filter(|former| former.id() != peer.id()) {
             self.tell(&former, Tell::Stop { service: former_service, token, reason: StopReason::LeaseLost });
         }

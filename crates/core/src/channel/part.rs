@@ -10,6 +10,7 @@ use roundtrip_protocol::{Answer, Call, RequestId, RequesterName, TicketNumber, T
 use super::Step;
 use super::effect::{Effect, Outcome, Tell, What};
 use super::follow::Follower;
+use super::record::{Record, RestoredParts};
 use super::request::{Request, Stage};
 use super::settle::Standing;
 use crate::handles::{Handles, Peer, PeerId, Place};
@@ -18,7 +19,7 @@ use crate::planted::{self, Fault};
 /// The unacknowledged parts of a request's latest delivery that added one.
 #[derive(Debug)]
 pub(super) struct Parts<H: Handles> {
-    delivery: u32,
+    pub(super) delivery: u32,
     /// The number of the first one kept.
     first: u32,
     kept: VecDeque<(H::Part, usize)>,
@@ -41,9 +42,20 @@ impl<H: Handles> Parts<H> {
         Self { delivery, first: 1, kept: VecDeque::new(), bytes: 0, wanted: None }
     }
 
+    pub(super) fn restored(parts: RestoredParts<H>) -> Self {
+        let RestoredParts { delivery, first, kept } = parts;
+        let bytes = kept.iter().map(|(_, bytes)| bytes).sum();
+        Self { delivery, first, kept: kept.into(), bytes, wanted: None }
+    }
+
     /// The number that the next one has.
     fn end(&self) -> u32 {
         self.first + u32::try_from(self.kept.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The parts up to a number are gone.
+    const fn gone(&self) -> u32 {
+        self.first - 1
     }
 
     fn part(&self, number: u32) -> Option<&H::Part> {
@@ -85,7 +97,7 @@ impl<H: Handles> Step<'_, H> {
     }
 
     fn added(&mut self, token: Token, number: u32, part: H::Part, bytes: usize) -> Answer {
-        let room = self.channel.settings.parts_room;
+        let (room, is_durable) = (self.channel.settings.parts_room, self.channel.settings.is_durable);
         let request = match self.standing(token) {
             Standing::Current(request) => request,
             Standing::Stopping(why) => return why.answer(),
@@ -116,9 +128,22 @@ impl<H: Handles> Step<'_, H> {
         }
         parts.wanted = None;
         parts.bytes += bytes;
+        let record = is_durable.then(|| part.clone());
         parts.kept.push_back((part, bytes));
+        let (delivery, gone) = (parts.delivery, parts.gone());
         self.channel.dropped_parts += dropped;
-        self.change();
+        if dropped > 0 {
+            self.keep(token.id, |request| Record::of_dropped_parts(request, delivery, gone));
+        }
+        if let Some(part) = record {
+            self.keep(token.id, |request| Record::AddPart {
+                request: request.message.clone(),
+                delivery,
+                number,
+                part,
+                bytes,
+            });
+        }
         Answer::PartKept
     }
 
@@ -187,7 +212,12 @@ impl<H: Handles> Step<'_, H> {
             parts.forget_first();
         }
         if parts.first > before {
-            self.change();
+            let (gone, are_all_gone) = (parts.gone(), parts.kept.is_empty());
+            if are_all_gone && !request.has_ended() {
+                // They were all that said that there was this delivery: its number must not be given again.
+                self.keep(id, Record::of_move);
+            }
+            self.keep(id, |request| Record::of_dropped_parts(request, delivery, gone));
             self.tell_parts_room(id);
             // Others who follow may have been behind.
             self.serve(id, |_| true);

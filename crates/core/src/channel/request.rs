@@ -9,6 +9,7 @@ use super::follow::Follower;
 use super::key::Key;
 use super::part::Parts;
 use super::queue::Position;
+use super::record::Accepted;
 use super::{ServiceInstance, Submission};
 use crate::handles::{Handles, Peer, PeerId};
 use crate::time::Time;
@@ -68,6 +69,22 @@ impl<H: Handles> Request<H> {
         }
     }
 
+    /// As it was accepted, before it waits anywhere.
+    pub(super) fn restored(accepted: Accepted<H>) -> Self {
+        let Accepted { id, requester, request, bytes, place, priority, key, redrive_of, accepted, deadline, .. } =
+            accepted;
+        let submission = Submission { bytes, priority, key, ..Submission::new(id, requester, request, place) };
+        Self { redrive_of, ..Self::new(submission, accepted, deadline) }
+    }
+
+    /// The number of the delivery in flight, if it is settled and has not left its service yet.
+    pub(super) fn settled_now(&self) -> Option<u32> {
+        match &self.stage {
+            Stage::InFlight(delivery) => Some(delivery.number).filter(|number| self.settled.contains(*number)),
+            _ => None,
+        }
+    }
+
     pub(super) const fn has_ended(&self) -> bool {
         matches!(self.stage, Stage::Ended { .. })
     }
@@ -116,6 +133,8 @@ pub(super) enum Stage<H: Handles> {
     Ended {
         outcome: Outcome<H>,
         since: Time,
+        /// The start number of the broker and the delivery that settled it, if one did.
+        settled_by: Option<(u64, u32)>,
         /// It is not kept for its requester any more, and known only by its key.
         is_acknowledged: bool,
         /// It is in a mailbox, where it waits to be acknowledged.

@@ -6,6 +6,7 @@ use roundtrip_protocol::{Answer, Call, DeadReason, Progress, RequestId, Token};
 
 use super::effect::{Ending, Tell};
 use super::follow::Follower;
+use super::record::Record;
 use super::request::{Request, Stage};
 use super::stop::WhyStopped;
 use super::{Settling, Step};
@@ -52,7 +53,7 @@ impl<H: Handles> Step<'_, H> {
     /// Where the delivery of a token stands.
     pub(super) fn standing(&mut self, token: Token) -> Standing<'_, H> {
         if token.start != self.channel.start {
-            return Standing::Stale;
+            return self.standing_of_another_start(token);
         }
         if let Some(stopping) = self.channel.stopping.get(&token.id)
             && stopping.delivery.number == token.delivery
@@ -65,6 +66,16 @@ impl<H: Handles> Step<'_, H> {
             Stage::InFlight(delivery) if delivery.number == token.delivery => Standing::Current(request),
             Stage::Lost { delivery, .. } if delivery.number == token.delivery => Standing::Lost(request),
             _ if request.settled.contains(token.delivery) => Standing::Settled,
+            _ => Standing::Stale,
+        }
+    }
+
+    /// All that is known of a delivery of another start of the broker is whether it gave the request its outcome.
+    fn standing_of_another_start(&self, token: Token) -> Standing<'_, H> {
+        match self.channel.requests.get(&token.id).map(|request| &request.stage) {
+            Some(Stage::Ended { settled_by: Some(by), .. }) if *by == (token.start, token.delivery) => {
+                Standing::Settled
+            }
             _ => Standing::Stale,
         }
     }
@@ -122,7 +133,7 @@ impl<H: Handles> Step<'_, H> {
     fn back_off(&mut self, id: RequestId, wait: Duration) {
         self.leave_service(id);
         self.enter(id, Stage::BackingOff, Some(self.now.time + wait));
-        self.change();
+        self.keep(id, Record::of_move);
     }
 
     /// The latest progress, told to everybody who follows. A stale one is dropped.

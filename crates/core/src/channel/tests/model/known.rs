@@ -6,6 +6,8 @@ use super::*;
 
 pub(super) struct Model {
     pub(super) settings: Settings,
+    /// The broker's start number.
+    pub(super) start: u64,
     pub(super) now: Time,
     pub(super) requests: Vec<Known>,
     pub(super) stopping: Vec<Stopping>,
@@ -46,7 +48,11 @@ pub(super) struct Known {
     pub(super) last_problem: Option<u32>,
     /// Its deliveries that were settled.
     pub(super) settled: Vec<u32>,
+    /// The start of the broker and the delivery that settled it, if one did.
+    pub(super) settled_by: Option<(u64, u32)>,
     pub(super) parts: Parts,
+    /// Those of the delivery before.
+    pub(super) parts_before: Parts,
     /// In no mailbox and under no key, somebody was told the outcome and detached: it may go where room is short.
     pub(super) fetched: bool,
     pub(super) acknowledged: bool,
@@ -152,6 +158,8 @@ pub(super) struct Letter {
     pub(super) bytes: usize,
     pub(super) priority: u8,
     pub(super) reason: DeadReason,
+    /// The reason that outlives the broker.
+    pub(super) kept_reason: DeadReason,
     pub(super) attempts: u32,
     pub(super) deliveries: u32,
     pub(super) accepted: Time,
@@ -211,6 +219,7 @@ impl Model {
     pub(super) fn new(settings: Settings) -> Self {
         Self {
             settings,
+            start: START,
             now: Time::default(),
             requests: Vec::new(),
             stopping: Vec::new(),
