@@ -19,7 +19,7 @@ use roundtrip_core::{
 };
 use roundtrip_protocol::{ChannelFigures, ChannelName, RequestId};
 
-pub(crate) use self::channels::{Channels, OnDisk};
+pub(crate) use self::channels::Channels;
 pub(crate) use self::dead_letters::{LettersList, WholeLetter};
 use self::durable::Durable;
 use crate::batch::Batch;
@@ -79,7 +79,14 @@ impl Guarded {
 }
 
 impl ChannelEntry {
-    fn new(serial: u64, plan: ChannelPlan, is_declared: bool, start: u64, room: Room, durable: Option<Durable>) -> Self {
+    fn new(
+        serial: u64,
+        plan: ChannelPlan,
+        is_declared: bool,
+        start: u64,
+        room: Room,
+        durable: Option<Durable>,
+    ) -> Self {
         let channel = Channel::new(plan.settings.clone(), start);
         let durable = durable.map(Box::new);
         let state = Mutex::new(Guarded { channel, latest: Time::default(), armed: None, fetched: 0, durable });

@@ -17,8 +17,8 @@ use std::time::Duration;
 use roundtrip_protocol::{ChannelName, Refusal, RefusalCode};
 use roundtrip_transport::runtime;
 
-pub(crate) use self::desk::Desk;
 use self::desk::Bell;
+pub(crate) use self::desk::Desk;
 pub(crate) use self::reader::Errand;
 pub(crate) use self::writer::Group;
 use crate::builder::Limits;
@@ -200,7 +200,9 @@ impl Disk {
         let kind = error.map(|error| error.kind);
         let before = std::mem::replace(&mut *self.trouble.locked(), kind);
         match error {
-            Some(error) if before != kind => tracing::warn!(%error, "durable channels refuse work: the disk keeps nothing"),
+            Some(error) if before != kind => {
+                tracing::warn!(%error, "durable channels refuse work: the disk keeps nothing")
+            }
             None if before.is_some() => tracing::info!("the disk keeps again, and durable channels take work"),
             _ => {}
         }

@@ -17,6 +17,8 @@ mod changes;
 mod channel;
 mod clock;
 mod connections;
+#[cfg(feature = "durable")]
+pub mod data;
 mod disk;
 mod drain;
 mod handles;
@@ -42,8 +44,8 @@ pub use broker::{Broker, ListenError, Recovery};
 pub use builder::{BrokerBuilder, StartError};
 pub use drain::ShutdownReport;
 pub use in_process::InProcess;
-#[doc(hidden)]
-pub use storage::memory::MemoryDisk;
 pub use roundtrip_core::NoService;
 pub use roundtrip_protocol::{ChannelFigures, ChannelName, NameError};
 pub use settings::{ChannelError, ChannelSettings, OnUnknown};
+#[doc(hidden)]
+pub use storage::memory::MemoryDisk;

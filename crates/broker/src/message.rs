@@ -117,7 +117,8 @@ pub(crate) struct Answer {
     _room: Room,
 }
 
-enum Words {
+/// What an answer says beside its payload.
+pub(crate) enum Words {
     Reply(Label),
     Problem { problem: Problem, content_type: Option<String> },
 }
@@ -129,6 +130,10 @@ impl Answer {
 
     pub(crate) fn problem(problem: Problem, content_type: Option<String>, payload: Bytes, room: Room) -> Arc<Self> {
         Arc::new(Self { words: Words::Problem { problem, content_type }, payload, _room: room })
+    }
+
+    pub(crate) const fn words(&self) -> &Words {
+        &self.words
     }
 
     /// How a request ended that this is the answer to.

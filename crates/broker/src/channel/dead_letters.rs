@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use roundtrip_core::{Channel, DeadLetter, Time};
 use roundtrip_protocol::{
-    Call, DeadLetter as DeadLetterFrame, DeadLetterContent, DeadLetterEntry, DeadLetters, MAX_HEADER, Problem, RequestId,
+    Call, DeadLetter as DeadLetterFrame, DeadLetterContent, DeadLetterEntry, DeadLetters, MAX_HEADER, Problem,
+    RequestId,
 };
 
 use super::ChannelEntry;

@@ -15,8 +15,8 @@ use roundtrip_core::{Change, Channel, Command, Figures, Settling};
 use roundtrip_protocol::Refusal;
 
 pub(super) use self::deed::{Deed, Doing, Done, Look, Looked, Offer};
-pub(super) use self::shelf::Found;
 pub(super) use self::restore::Restoring;
+pub(super) use self::shelf::Found;
 pub(super) use self::shelf::Shelf;
 use crate::disk::{DISK_OVERHEAD, Disk};
 use crate::handles::{BrokerHandles, Held};
@@ -116,7 +116,12 @@ impl Durable {
     }
 
     /// Takes the large things out of a command, which goes on with where they are going to be kept.
-    pub(super) fn take_in(&mut self, command: &mut Command<BrokerHandles>, channel: &Channel<BrokerHandles>, disk: &Disk) {
+    pub(super) fn take_in(
+        &mut self,
+        command: &mut Command<BrokerHandles>,
+        channel: &Channel<BrokerHandles>,
+        disk: &Disk,
+    ) {
         match command {
             Command::Submit { submission, .. } => {
                 let Held::Here(request) = &submission.request else { return };

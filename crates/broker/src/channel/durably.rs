@@ -1,8 +1,8 @@
 //! The steps of a durable channel: it decides at once, and tells when what it decided is on disk.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use roundtrip_core::{
     Change, Channel, Command, DELIVERIES_AT_ONCE, Effect, Now, Peer as _, PeerId, ReaderId, Tell, What,
@@ -63,12 +63,7 @@ impl ChannelEntry {
     }
 
     /// What was fetched has arrived.
-    pub(crate) fn found(
-        self: &Arc<Self>,
-        epoch: u64,
-        found: Vec<(Ask, Result<Content, Missing>)>,
-        batch: &mut Batch,
-    ) {
+    pub(crate) fn found(self: &Arc<Self>, epoch: u64, found: Vec<(Ask, Result<Content, Missing>)>, batch: &mut Batch) {
         self.go_on(batch, |state, disk| match &mut state.durable {
             Some(durable) if durable.epoch == epoch => {
                 found.into_iter().for_each(|(ask, found)| durable.shelf.arrive(ask, found, disk));
@@ -164,12 +159,7 @@ impl ChannelEntry {
     }
 
     /// Does deeds in order, as far as they may be done. Where one cannot, says what the channel is to do instead.
-    fn act(
-        self: &Arc<Self>,
-        state: &mut Guarded,
-        disk: &Disk,
-        batch: &mut Batch,
-    ) -> Option<Command<BrokerHandles>> {
+    fn act(self: &Arc<Self>, state: &mut Guarded, disk: &Disk, batch: &mut Batch) -> Option<Command<BrokerHandles>> {
         let now = state.latest;
         let Guarded { channel, durable: Some(durable), .. } = state else { return None };
         let kept = durable.kept;

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use roundtrip_core::{Change, Channel, Command, Ending, Figures, Outcome, Peer as _, ReaderId, Reading, Tell, Time, What};
+use roundtrip_core::{
+    Change, Channel, Command, Ending, Figures, Outcome, Peer as _, ReaderId, Reading, Tell, Time, What,
+};
 use roundtrip_protocol::{Refusal, RefusalCode, RequestId, TicketNumber};
 
 use super::Shelf;
@@ -116,7 +118,8 @@ impl Deed {
                 Some(Found::NotYet) => return Done::NotYet(self),
                 Some(Found::Missing(missing)) => {
                     let (peer, tell) = (peer.clone(), std::mem::replace(tell, nothing()));
-                    return spoilt(&peer, tell, missing, batch).map_or(Done::Yes, |command| Done::Otherwise(command, None));
+                    return spoilt(&peer, tell, missing, batch)
+                        .map_or(Done::Yes, |command| Done::Otherwise(command, None));
                 }
                 Some(Found::Here(content)) => fill(tell, content),
                 None => {}

@@ -77,7 +77,8 @@ impl<'a> Restoring<'a> {
         if let Some(parts) = &parts {
             parts.kept.iter().for_each(|(row, _)| self.note(*row));
         }
-        if let Some(StoredEnd { outcome: StoredOutcome::Replied(row, _) | StoredOutcome::Failed(row, _), .. }) = &ended {
+        if let Some(StoredEnd { outcome: StoredOutcome::Replied(row, _) | StoredOutcome::Failed(row, _), .. }) = &ended
+        {
             self.note(*row);
         }
         let address = self.address(&facts);
@@ -117,9 +118,10 @@ impl<'a> Restoring<'a> {
         let StoredLetter { facts, reason, attempts, deliveries, died_ms, last } = stored;
         self.note(facts.row);
         let place = self.address(&facts);
+        let requester = self.requester(&facts.requester, &place);
         self.channel.restore_letter(DeadLetter {
             id: facts.id,
-            requester: self.requester(&facts.requester, &place),
+            requester,
             request: message(facts.row, facts.bytes),
             bytes: size(facts.bytes),
             place,
