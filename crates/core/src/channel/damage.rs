@@ -3,7 +3,7 @@
 use roundtrip_protocol::{DeadReason, RequestId};
 
 use super::effect::{Ending, Outcome};
-use super::request::{Request, Stage};
+use super::request::{End, Request, Stage};
 use super::{Record, Step};
 use crate::handles::Handles;
 
@@ -12,13 +12,13 @@ impl<H: Handles> Step<'_, H> {
     pub(super) fn damaged(&mut self, id: RequestId) {
         self.end_stopping(id);
         match self.channel.requests.get_mut(&id) {
-            Some(Request { stage: Stage::Ended { .. }, .. }) => self.replace_outcome(id),
+            Some(request) if request.has_ended() => self.replace_outcome(id),
             Some(request) => {
                 // Nobody was told of the delivery that it has: without its payload it could not be handed over.
-                if matches!(request.stage, Stage::InFlight(_) | Stage::Lost { .. }) {
+                if matches!(request.stage, Stage::InFlight(_) | Stage::Lost(_)) {
                     request.attempts -= 1;
                 }
-                let last = request.last_problem.clone();
+                let last = request.last_problem();
                 self.end(id, Ending::Dead { reason: DeadReason::Damaged, last });
             }
             None => self.channel.dead.condemn(id),
@@ -27,8 +27,8 @@ impl<H: Handles> Step<'_, H> {
 
     /// The request has ended: the outcome that it has is another one from here on, and everybody is told that.
     fn replace_outcome(&mut self, id: RequestId) {
-        let Some(Request { stage: Stage::Ended { outcome, since, settled_by, is_acknowledged, is_posted }, .. }) =
-            self.channel.requests.get(&id)
+        let Some(End { outcome, since, settled_by, is_acknowledged, is_posted }) =
+            self.channel.requests.get(&id).and_then(Request::end)
         else {
             return;
         };
@@ -49,7 +49,7 @@ impl<H: Handles> Step<'_, H> {
         }
         self.bury(id, DeadReason::Damaged, None);
         if let Some(request) = self.channel.requests.get_mut(&id) {
-            for follower in &mut request.followers {
+            for follower in request.followers.iter_mut() {
                 follower.is_told = false;
             }
         }

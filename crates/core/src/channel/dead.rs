@@ -128,7 +128,7 @@ impl<H: Handles> Step<'_, H> {
             request: request.message.clone(),
             bytes: request.bytes,
             place: request.place.clone(),
-            priority: request.position.priority,
+            priority: request.position.priority(),
             reason,
             attempts: request.attempts,
             deliveries: request.deliveries,
@@ -186,8 +186,8 @@ impl<H: Handles> Step<'_, H> {
             ..Submission::new(new_id, letter.requester.clone(), message, place)
         };
         let deadline = self.now.time + self.channel.settings.default_deadline;
-        let request = Request { redrive_of: Some(id), ..Request::new(submission, self.now.time, deadline) };
-        self.accept(new_id, request, Duration::ZERO);
+        let request = Request::new(submission, self.now.time, deadline).redriven_of(Some(id));
+        self.accept(request, Duration::ZERO);
         self.exhume(id);
     }
 

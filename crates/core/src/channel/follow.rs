@@ -9,7 +9,7 @@ use roundtrip_protocol::{
 use super::effect::{Ending, Outcome, Tell, What};
 use super::part::Cursor;
 use super::record::Record;
-use super::request::{Request, Stage};
+use super::request::{End, Request, Stage};
 use super::{Channel, Step};
 use crate::handles::{Handles, Peer, PeerId, Place};
 use crate::planted::{self, Fault};
@@ -24,12 +24,6 @@ pub(super) struct Follower<H: Handles> {
     pub(super) cursor: Option<Cursor>,
     /// Whether it was told the outcome.
     pub(super) is_told: bool,
-}
-
-impl<H: Handles> Clone for Follower<H> {
-    fn clone(&self) -> Self {
-        Self { peer: self.peer.clone(), ..*self }
-    }
 }
 
 /// Which requests each connection follows, so that a connection that is gone is not looked for in every request.
@@ -77,8 +71,12 @@ impl<H: Handles> Channel<H> {
     pub fn peers(&self) -> Vec<H::Peer> {
         let followers = self.followed.0.iter().filter_map(|(peer, followed)| {
             let (id, _) = followed.first()?;
-            let followers = &self.requests.get(id)?.followers;
-            followers.iter().map(|follower| &follower.peer).find(|follower| follower.id() == *peer)
+            self.requests
+                .get(id)?
+                .followers
+                .iter()
+                .map(|follower| &follower.peer)
+                .find(|follower| follower.id() == *peer)
         });
         let peers = self.services.peers().chain(followers).map(|peer| (peer.id(), peer));
         peers.collect::<BTreeMap<_, _>>().into_values().cloned().collect()
@@ -88,11 +86,13 @@ impl<H: Handles> Channel<H> {
     #[must_use]
     pub fn outcome(&self, id: RequestId, reader: PeerId) -> Reading<'_, H> {
         match self.requests.get(&id) {
-            Some(request) if request.followers.iter().any(|follower| follower.peer.id() == reader) => Reading::Followed,
-            Some(Request { stage: Stage::Ended { outcome, .. }, message, redrive_of, .. }) => {
-                Reading::Outcome { outcome, request: message, redrive_of: *redrive_of }
-            }
-            _ => Reading::Gone,
+            Some(request) if request.followers.has(reader) => Reading::Followed,
+            Some(request) => request.end().map_or(Reading::Gone, |end| Reading::Outcome {
+                outcome: &end.outcome,
+                request: &request.message,
+                redrive_of: request.redrive_of(),
+            }),
+            None => Reading::Gone,
         }
     }
 }
@@ -118,7 +118,7 @@ impl<H: Handles> Step<'_, H> {
             services,
             attempts: request.attempts,
             remaining: (!request.has_ended()).then(|| request.deadline.since(now)),
-            redrive_of: request.redrive_of,
+            redrive_of: request.redrive_of(),
             progress: match &request.stage {
                 Stage::InFlight(delivery) => delivery.progress.clone(),
                 _ => None,
@@ -135,7 +135,7 @@ impl<H: Handles> Step<'_, H> {
         };
         if self.channel.followed.insert(peer.id(), id, ticket) {
             request.followers.push(Follower { peer: peer.clone(), ticket, cursor: None, is_told: false });
-        } else if let Some(follower) = request.followers.iter_mut().find(|follower| follower.is(peer.id(), ticket)) {
+        } else if let Some(follower) = request.followers.find(peer.id(), ticket) {
             follower.is_told = false;
         }
         self.serve(id, |follower| follower.is(peer.id(), ticket));
@@ -149,12 +149,11 @@ impl<H: Handles> Step<'_, H> {
         let Some(request) = self.channel.requests.get_mut(&id) else {
             return;
         };
-        let Some(index) = request.followers.iter().position(|follower| follower.is(peer, ticket)) else { return };
-        let was_told = request.followers.remove(index).is_told;
-        let Stage::Ended { since, is_acknowledged, .. } = request.stage else { return };
-        let still_follows = request.followers.iter().any(|follower| follower.peer.id() == peer);
+        let Some(Follower { is_told: was_told, .. }) = request.followers.remove(peer, ticket) else { return };
+        let Some(&End { since, is_acknowledged, .. }) = request.end() else { return };
+        let still_follows = request.followers.has(peer);
         let place = request.place.clone();
-        if was_told && !place.has_mailbox() && request.key.is_none() {
+        if was_told && !place.has_mailbox() && request.key().is_none() {
             self.channel.fetched.insert((since, id));
         }
         if !still_follows && !is_acknowledged {
@@ -165,7 +164,7 @@ impl<H: Handles> Step<'_, H> {
     pub(super) fn unfollow_all(&mut self, peer: PeerId) {
         for (id, _) in self.channel.followed.0.remove(&peer).unwrap_or_default() {
             if let Some(request) = self.channel.requests.get_mut(&id) {
-                request.followers.retain(|follower| follower.peer.id() != peer);
+                request.followers.remove_all(peer);
             }
         }
     }
@@ -178,7 +177,7 @@ impl<H: Handles> Step<'_, H> {
                 Acknowledgement::Forbidden
             }
             Some(request) if !request.has_ended() => Acknowledgement::NoOutcomeYet,
-            Some(request) if request.key.is_some() => {
+            Some(request) if request.key().is_some() => {
                 self.keep_for_its_key(id);
                 Acknowledgement::Done
             }
@@ -195,13 +194,11 @@ impl<H: Handles> Step<'_, H> {
         if planted::is(Fault::KeyForgottenEarly) {
             return self.forget(id);
         }
-        if let Some(Request { stage: Stage::Ended { is_acknowledged, .. }, place, .. }) =
-            self.channel.requests.get_mut(&id)
-            && !std::mem::replace(is_acknowledged, true)
-        {
+        let Some(request) = self.channel.requests.get_mut(&id) else { return };
+        if request.end_mut().is_some_and(|end| !std::mem::replace(&mut end.is_acknowledged, true)) {
             // The place that was set aside is given back, and a copy stays to name the mailbox.
-            let copy = place.clone();
-            let place = std::mem::replace(place, copy);
+            let copy = request.place.clone();
+            let place = std::mem::replace(&mut request.place, copy);
             self.keep(id, Record::of_acknowledgement);
             self.drop_parts(id);
             self.take_down(id);
@@ -211,9 +208,8 @@ impl<H: Handles> Step<'_, H> {
 
     /// The outcome waits in no mailbox any more.
     pub(super) fn take_down(&mut self, id: RequestId) {
-        if let Some(Request { stage: Stage::Ended { is_posted, .. }, .. }) = self.channel.requests.get_mut(&id)
-            && std::mem::replace(is_posted, false)
-        {
+        let end = self.channel.requests.get_mut(&id).and_then(Request::end_mut);
+        if end.is_some_and(|end| std::mem::replace(&mut end.is_posted, false)) {
             self.channel.unacknowledged -= 1;
         }
     }
@@ -227,8 +223,8 @@ impl<H: Handles> Request<H> {
             }
             Stage::Waiting => RequestState::Waiting,
             Stage::InFlight(delivery) => RequestState::InFlight { delivery: delivery.number, attempt: self.attempts },
-            Stage::Lost { .. } | Stage::BackingOff => RequestState::BackingOff,
-            Stage::Ended { outcome, .. } => RequestState::Ended(outcome.ending.kind()),
+            Stage::Lost(_) | Stage::BackingOff => RequestState::BackingOff,
+            Stage::Ended(end) => RequestState::Ended(end.outcome.ending.kind()),
         }
     }
 }

@@ -32,23 +32,23 @@ impl<H: Handles> Step<'_, H> {
 }
 
 impl<H: Handles> Record<H> {
-    pub(super) fn of_acceptance(id: RequestId, request: &Request<H>) -> Self {
+    pub(super) fn of_acceptance(request: &Request<H>) -> Self {
         let until = match request.stage {
             Stage::Scheduled { until } => Some(until),
             _ => None,
         };
         Self::Accept(Box::new(Accepted {
-            id,
+            id: request.id,
             requester: request.requester.clone(),
             request: request.message.clone(),
             bytes: request.bytes,
             place: request.place.clone(),
-            priority: request.position.priority,
-            key: request.key.as_deref().cloned(),
-            redrive_of: request.redrive_of,
+            priority: request.position.priority(),
+            key: request.key().cloned(),
+            redrive_of: request.redrive_of(),
             accepted: request.accepted,
             deadline: request.deadline,
-            order: until.is_none().then_some(request.position.order),
+            order: until.is_none().then_some(request.position.order()),
             until,
         }))
     }
@@ -56,17 +56,17 @@ impl<H: Handles> Record<H> {
     /// Of a request without an outcome. A delivery that it has does not count yet, and may be the last that is known of.
     pub(super) fn of_move(request: &Request<H>) -> Self {
         let (is_held, until) = match request.stage {
-            Stage::InFlight(_) | Stage::Lost { .. } => (true, None),
-            Stage::BackingOff => (false, request.due),
+            Stage::InFlight(_) | Stage::Lost(_) => (true, None),
+            Stage::BackingOff => (false, Some(request.due)),
             _ => (false, None),
         };
         let tried = Tried {
-            order: request.position.order,
+            order: request.position.order(),
             until,
             deliveries: request.deliveries,
             attempts: request.attempts - u32::from(is_held),
-            releases: request.releases,
-            last: request.last_problem.clone(),
+            releases: request.releases(),
+            last: request.last_problem(),
         };
         Self::Move { request: request.message.clone(), tried }
     }

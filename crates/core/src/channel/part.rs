@@ -73,7 +73,7 @@ impl<H: Handles> Parts<H> {
 
 /// The parts of the request's latest delivery: their first and the number behind their last.
 fn extent<H: Handles>(request: &Request<H>) -> (u32, u32) {
-    match &request.parts {
+    match request.parts() {
         Some(parts) if parts.delivery == request.deliveries => (parts.first, parts.end()),
         _ => (1, 1),
     }
@@ -107,7 +107,7 @@ impl<H: Handles> Step<'_, H> {
             }
         };
         let has_mailbox = request.place.has_mailbox();
-        let parts = request.parts.get_or_insert_with(|| Box::new(Parts::new(token.delivery)));
+        let parts = request.rare_mut().parts.get_or_insert_with(|| Parts::new(token.delivery));
         if number < parts.end() && number > 0 {
             return Answer::PartKept;
         }
@@ -151,11 +151,11 @@ impl<H: Handles> Step<'_, H> {
     pub(super) fn restart_parts(&mut self, id: RequestId) {
         let Some(request) = self.channel.requests.get_mut(&id) else { return };
         if !planted::is(Fault::PartsNotReset) {
-            request.parts = None;
+            request.drop_void_parts();
         }
         let delivery = request.deliveries;
         let mut told = Vec::new();
-        for Follower { peer, ticket, cursor, .. } in &mut request.followers {
+        for Follower { peer, ticket, cursor, .. } in request.followers.iter_mut() {
             if let Some(cursor) = cursor {
                 *cursor = Cursor { delivery, next: 1, window: cursor.window };
                 told.push((peer.clone(), Tell::PartsFrom { ticket: *ticket, delivery, first: 1 }));
@@ -183,7 +183,7 @@ impl<H: Handles> Step<'_, H> {
             (of, after) if of == delivery && of > 0 => after.saturating_add(1).clamp(first, end),
             _ => first,
         };
-        let Some(follower) = request.followers.iter_mut().find(|follower| follower.is(peer, ticket)) else { return };
+        let Some(follower) = request.followers.find(peer, ticket) else { return };
         follower.cursor = Some(Cursor { delivery, next, window });
         follower.is_told = false;
         let asker = follower.peer.clone();
@@ -193,8 +193,7 @@ impl<H: Handles> Step<'_, H> {
 
     pub(super) fn widen_parts(&mut self, peer: PeerId, ticket: TicketNumber, id: RequestId, more: u32) {
         let Some(request) = self.channel.requests.get_mut(&id) else { return };
-        let follower = request.followers.iter_mut().find(|follower| follower.is(peer, ticket));
-        if let Some(cursor) = follower.and_then(|follower| follower.cursor.as_mut()) {
+        if let Some(cursor) = request.followers.find(peer, ticket).and_then(|follower| follower.cursor.as_mut()) {
             cursor.window = cursor.window.saturating_add(more);
             self.serve(id, |follower| follower.is(peer, ticket));
         }
@@ -206,7 +205,7 @@ impl<H: Handles> Step<'_, H> {
         if request.place.has_mailbox() && request.requester != *requester {
             return;
         }
-        let Some(parts) = request.parts.as_mut().filter(|parts| parts.delivery == delivery) else { return };
+        let Some(parts) = request.parts_mut().filter(|parts| parts.delivery == delivery) else { return };
         let before = parts.first;
         while parts.first <= through && !parts.kept.is_empty() {
             parts.forget_first();
@@ -226,7 +225,7 @@ impl<H: Handles> Step<'_, H> {
 
     /// The outcome is acknowledged or forgotten, and the parts with it. Who still waited for some is told the outcome.
     pub(super) fn drop_parts(&mut self, id: RequestId) {
-        if let Some(Request { parts: Some(parts), .. }) = self.channel.requests.get_mut(&id) {
+        if let Some(parts) = self.channel.requests.get_mut(&id).and_then(Request::parts_mut) {
             while !parts.kept.is_empty() {
                 parts.forget_first();
             }
@@ -239,7 +238,7 @@ impl<H: Handles> Step<'_, H> {
     pub(super) fn requester_gone(&mut self, requester: &RequesterName) {
         let is_theirs = |request: &Request<H>| request.requester == *requester && !request.place.has_mailbox();
         let requests = self.channel.requests.iter();
-        let mut theirs: Vec<_> = requests.filter(|(_, request)| is_theirs(request)).map(|(id, _)| *id).collect();
+        let mut theirs: Vec<_> = requests.filter(|request| is_theirs(request)).map(|request| request.id).collect();
         theirs.sort_unstable();
         for id in theirs {
             self.take_down(id);
@@ -250,17 +249,16 @@ impl<H: Handles> Step<'_, H> {
     /// Tells a service that waits for room for its parts that there is some, if there is.
     fn tell_parts_room(&mut self, id: RequestId) {
         let (start, room) = (self.channel.start, self.channel.settings.parts_room);
-        let Some(Request { parts: Some(parts), stage: Stage::InFlight(delivery), place, .. }) =
-            self.channel.requests.get_mut(&id)
-        else {
-            return;
-        };
-        let has_room = |bytes: &usize| parts.bytes + bytes <= room || !place.has_mailbox();
-        if parts.wanted.as_ref().is_some_and(has_room) {
+        let Some(request) = self.channel.requests.get_mut(&id) else { return };
+        let has_mailbox = request.place.has_mailbox();
+        let Stage::InFlight(delivery) = &request.stage else { return };
+        let token = Token { start, id, delivery: delivery.number };
+        let (service, holder) = (delivery.service.service, delivery.holder.clone());
+        let Some(parts) = request.parts_mut() else { return };
+        let has_room = |bytes: usize| parts.bytes + bytes <= room || !has_mailbox;
+        if parts.wanted.is_some_and(has_room) {
             parts.wanted = None;
-            let token = Token { start, id, delivery: delivery.number };
-            let service = delivery.service.service;
-            if let Some(peer) = delivery.holder.clone() {
+            if let Some(peer) = holder {
                 self.tell(&peer, Tell::PartsRoom { service, token });
             }
         }
@@ -268,14 +266,8 @@ impl<H: Handles> Step<'_, H> {
 
     /// Tells followers what they may be told now: parts within their windows, and the outcome behind the last.
     pub(super) fn serve(&mut self, id: RequestId, whom: impl Fn(&Follower<H>) -> bool) {
-        let Some(Request { followers, parts, stage, deliveries, .. }) = self.channel.requests.get_mut(&id) else {
-            return;
-        };
-        let parts = parts.as_deref().filter(|parts| parts.delivery == *deliveries);
-        let outcome = match stage {
-            Stage::Ended { outcome, .. } => Some(&*outcome),
-            _ => None,
-        };
+        let Some(request) = self.channel.requests.get_mut(&id) else { return };
+        let (followers, parts, outcome) = request.followed();
         let after = self.channel.change;
         for follower in followers.iter_mut().filter(|follower| whom(follower)) {
             let peer = follower.peer.clone();

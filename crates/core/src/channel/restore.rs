@@ -4,8 +4,9 @@
 
 use super::dead::DeadLetter;
 use super::part::Parts;
+use super::queue::Position;
 use super::record::{Ended, Restored, Tried};
-use super::request::{Request, Stage};
+use super::request::{End, Request, Stage};
 use super::{Channel, Effect, Step, What};
 use crate::handles::{Handles, Place};
 use crate::time::{Now, Time};
@@ -16,7 +17,7 @@ impl<H: Handles> Channel<H> {
         let Restored { accepted, tried, parts, ended } = request;
         let (id, order, until) = (accepted.id, accepted.order, accepted.until);
         let mut request = Request::restored(accepted);
-        if let Some(key) = &request.key {
+        if let Some(key) = request.key() {
             self.keys.insert(key, id);
         }
         let due = match (ended, tried) {
@@ -29,15 +30,15 @@ impl<H: Handles> Channel<H> {
         if let Some(parts) = parts.map(Parts::restored) {
             request.restore_parts(parts);
         }
-        match request.stage {
-            Stage::Ended { is_posted, .. } => self.unacknowledged += usize::from(is_posted),
-            Stage::Scheduled { .. } => self.scheduled += 1,
-            Stage::Waiting => self.queue.insert(request.position, id),
-            Stage::InFlight(_) | Stage::Lost { .. } | Stage::BackingOff => {}
-        }
         self.open += usize::from(!request.has_ended());
-        self.next_order = self.next_order.max(request.position.order + 1);
-        self.requests.insert(id, request);
+        self.scheduled += usize::from(matches!(request.stage, Stage::Scheduled { .. }));
+        self.unacknowledged += usize::from(request.end().is_some_and(|end| end.is_posted));
+        self.next_order = self.next_order.max(request.position.order() + 1);
+        let (position, is_waiting) = (request.position, matches!(request.stage, Stage::Waiting));
+        let slot = self.requests.insert(request);
+        if is_waiting {
+            self.queue.insert(position, slot);
+        }
         self.set_due(id, due);
     }
 
@@ -58,11 +59,8 @@ impl<H: Handles> Channel<H> {
 
 impl<H: Handles> Step<'_, H> {
     fn post_what_was_restored(&mut self) {
-        let posted = self.channel.requests.iter().filter_map(|(id, request)| match request.stage {
-            Stage::Ended { since, is_posted: true, .. } => Some((since, *id)),
-            _ => None,
-        });
-        let mut posted: Vec<_> = posted.collect();
+        let ended = self.channel.requests.iter().filter_map(|request| Some((request.end()?, request.id)));
+        let mut posted: Vec<_> = ended.filter(|(end, _)| end.is_posted).map(|(end, id)| (end.since, id)).collect();
         posted.sort_unstable();
         for (_, id) in posted {
             if let Some(request) = self.channel.requests.get(&id) {
@@ -80,18 +78,20 @@ impl<H: Handles> Request<H> {
         let is_posted = !is_acknowledged && self.place.has_mailbox();
         self.deliveries = deliveries;
         self.attempts = outcome.attempts;
-        self.stage = Stage::Ended { outcome, since, settled_by, is_acknowledged, is_posted };
+        self.stage = Stage::Ended(Box::new(End { outcome, since, settled_by, is_acknowledged, is_posted }));
         since
     }
 
     /// It was tried, or its delay is over; says until when it backs off.
     fn restore_tried(&mut self, tried: Tried<H>) -> Option<Time> {
         let Tried { order, until, deliveries, attempts, releases, last } = tried;
-        self.position.order = order;
+        self.position = Position::new(self.position.priority(), order);
         self.deliveries = deliveries;
         self.attempts = attempts;
-        self.releases = releases;
-        self.last_problem = last;
+        if releases > 0 || last.is_some() {
+            let rare = self.rare_mut();
+            (rare.releases, rare.last_problem) = (releases, last);
+        }
         self.stage = if until.is_some() { Stage::BackingOff } else { Stage::Waiting };
         until
     }
@@ -100,7 +100,7 @@ impl<H: Handles> Request<H> {
     fn restore_untried(&mut self, order: Option<u64>, until: Option<Time>) -> Option<Time> {
         match order {
             Some(order) => {
-                self.position.order = order;
+                self.position = Position::new(self.position.priority(), order);
                 self.stage = Stage::Waiting;
                 None
             }
@@ -118,7 +118,7 @@ impl<H: Handles> Request<H> {
             self.deliveries = self.deliveries.max(parts.delivery);
         }
         if parts.delivery == self.deliveries {
-            self.parts = Some(Box::new(parts));
+            self.rare_mut().parts = Some(parts);
         }
     }
 }

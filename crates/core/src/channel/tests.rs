@@ -26,6 +26,7 @@ mod priority;
 mod restart;
 mod room;
 mod settlement;
+mod size;
 mod stopping;
 
 use std::cell::Cell;
@@ -39,7 +40,7 @@ use roundtrip_protocol::{
 };
 
 use super::*;
-use crate::handles::{PeerId, Place};
+use crate::handles::{Peer, PeerId, Place};
 
 const START: u64 = 7;
 const SERVICE: ServiceNumber = ServiceNumber(1);

@@ -206,9 +206,8 @@ impl Held {
 
 impl Moment {
     /// Learns the moment from the channel.
-    fn learn(&mut self, at: Option<Time>) {
+    fn learn(&mut self, at: Time) {
         if let Self::Between(earliest, latest) = *self {
-            let at = at.expect("what backs off comes back");
             assert!(earliest <= at && at <= latest, "a backoff of {earliest:?} to {latest:?} ends at {at:?}");
             *self = Self::At(at);
         }
@@ -305,20 +304,21 @@ impl Model {
     pub(super) fn learn(&mut self, channel: &Channel<Numbers>) {
         for known in &mut self.requests {
             if let Stage::Back { until, lost } = &mut known.stage {
-                let request = &channel.requests[&request(known.id)];
+                let request = channel.requests.get(&request(known.id)).expect("it is known");
                 let (due, deadline) = (request.due, known.deadline);
                 match &request.stage {
-                    super::super::Stage::Lost { until: at, .. } => until.learn(Some(*at)),
+                    super::super::Stage::Lost(delivery) => until.learn(delivery.given_up),
                     // It expires before it would come back.
-                    _ if lost.is_none() && due == Some(deadline) => *until = Moment::At(deadline),
+                    _ if lost.is_none() && due == deadline => *until = Moment::At(deadline),
                     _ => until.learn(due),
                 }
             }
         }
         for stopping in &mut self.stopping {
             if let Moment::Between(..) = stopping.until {
-                let due = Due::Stopping(request(stopping.id));
-                stopping.until.learn(channel.due.iter().find(|(_, what)| *what == due).map(|(at, _)| *at));
+                let mut due = channel.stopping_due.iter();
+                let found = due.find(|(_, id)| *id == request(stopping.id)).map(|(at, _)| *at);
+                stopping.until.learn(found.expect("what stops stops some time"));
             }
         }
     }
