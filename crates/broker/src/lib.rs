@@ -17,6 +17,8 @@ mod changes;
 mod channel;
 mod clock;
 mod connections;
+#[cfg(feature = "durable")]
+pub mod data;
 mod drain;
 mod handles;
 mod in_process;

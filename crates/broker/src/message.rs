@@ -112,7 +112,8 @@ pub(crate) struct Answer {
     _room: Room,
 }
 
-enum Words {
+/// What an answer says beside its payload.
+pub(crate) enum Words {
     Reply(Label),
     Problem { problem: Problem, content_type: Option<String> },
 }
@@ -124,6 +125,10 @@ impl Answer {
 
     pub(crate) fn problem(problem: Problem, content_type: Option<String>, payload: Bytes, room: Room) -> Arc<Self> {
         Arc::new(Self { words: Words::Problem { problem, content_type }, payload, _room: room })
+    }
+
+    pub(crate) const fn words(&self) -> &Words {
+        &self.words
     }
 
     /// How a request ended that this is the answer to.
@@ -155,9 +160,7 @@ impl fmt::Debug for Answer {
 pub(crate) fn travelling(outcome: &Outcome<BrokerHandles>) -> (roundtrip_protocol::Ending, Option<&Arc<Answer>>) {
     use roundtrip_protocol::Ending as Wire;
     match &outcome.ending {
-        Ending::Replied(answer) | Ending::Failed(answer) => {
-            (answer.ending(), Some(answer))
-        }
+        Ending::Replied(answer) | Ending::Failed(answer) => (answer.ending(), Some(answer)),
         Ending::Dead { reason, last } => {
             (Wire::Dead { reason: *reason, last: last.as_ref().map(|answer| answer.said()) }, None)
         }
