@@ -3,6 +3,8 @@
 mod author;
 mod contents;
 #[cfg(feature = "durable")]
+mod damage;
+#[cfg(feature = "durable")]
 mod disk;
 mod words;
 
