@@ -44,10 +44,16 @@ struct Kept {
     facts: Facts,
     operation: Arc<str>,
     tried: Option<StoredTried>,
-    /// The delivery; by number each part's row, and what it takes.
-    parts: Option<(u32, BTreeMap<u32, (Row, u64)>)>,
+    parts: Option<KeptParts>,
     ended: Option<StoredEnd>,
     letter: Option<StoredLetter>,
+}
+
+/// The parts of a delivery.
+struct KeptParts {
+    delivery: u32,
+    /// By number each one's row, and what it takes.
+    kept: BTreeMap<u32, (Row, u64)>,
 }
 
 /// What a request takes beside its bodies, in bytes.
@@ -130,8 +136,8 @@ impl Contents {
                 self.insert_body(*row, Body::of_part(part));
                 let bytes = crate::message::Part::bytes(&part.label, part.payload.len()) as u64;
                 self.change(*request, |kept| {
-                    let (_, parts) = kept.parts.get_or_insert_with(|| (*delivery, BTreeMap::new()));
-                    parts.insert(*number, (*row, bytes));
+                    let none = || KeptParts { delivery: *delivery, kept: BTreeMap::new() };
+                    kept.parts.get_or_insert_with(none).kept.insert(*number, (*row, bytes));
                 });
             }
             Write::DropParts { request, delivery, through } => {
@@ -205,7 +211,7 @@ impl Contents {
     fn drop_parts(&mut self, request: Row, is_dropped: impl Fn(u32, u32) -> bool) {
         let mut dropped = Vec::new();
         self.change(request, |kept| {
-            let Some((delivery, parts)) = &mut kept.parts else { return };
+            let Some(KeptParts { delivery, kept: parts }) = &mut kept.parts else { return };
             parts.retain(|number, (row, _)| {
                 let goes = is_dropped(*delivery, *number);
                 dropped.extend(goes.then_some(*row));
@@ -267,15 +273,10 @@ impl Kept {
     }
 
     fn stored(&self) -> StoredRequest {
-        let parts = self.parts.iter().filter_map(|(delivery, parts)| {
-            let first = *parts.first_key_value()?.0;
-            Some(StoredParts { delivery: *delivery, first, kept: parts.values().copied().collect() })
+        let parts = self.parts.as_ref().and_then(|KeptParts { delivery, kept }| {
+            let first = *kept.first_key_value()?.0;
+            Some(StoredParts { delivery: *delivery, first, kept: kept.values().copied().collect() })
         });
-        StoredRequest {
-            facts: self.facts.clone(),
-            tried: self.tried.clone(),
-            parts: parts.last(),
-            ended: self.ended.clone(),
-        }
+        StoredRequest { facts: self.facts.clone(), tried: self.tried.clone(), parts, ended: self.ended.clone() }
     }
 }

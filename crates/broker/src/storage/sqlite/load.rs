@@ -21,7 +21,7 @@ pub(super) fn load(
     let transaction = tables.unchecked_transaction()?;
     let mut statements = Statements::of(tables)?;
     let mut scan = statements.scan(channel)?;
-    let mut letters = Vec::new();
+    let mut letters: Vec<Box<StoredLetter>> = Vec::new();
     while let Some(kept) = scan.next()? {
         match kept {
             Ok(Kept { request, letter }) => {
@@ -34,7 +34,7 @@ pub(super) fn load(
     drop(scan);
     drop(statements);
     transaction.finish()?;
-    letters.sort_by_key(|letter: &Box<StoredLetter>| (letter.died_ms, letter.facts.row));
+    letters.sort_by_key(|letter| (letter.died_ms, letter.facts.row));
     letters.into_iter().for_each(|letter| each(Stored::Letter(letter)));
     Ok(())
 }
