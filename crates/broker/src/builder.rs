@@ -1,6 +1,7 @@
 //! How a broker is set up.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use roundtrip_transport::runtime;
@@ -18,6 +19,10 @@ pub struct BrokerBuilder {
     defaults: ChannelSettings,
     on_unknown: OnUnknown,
     limits: Limits,
+    #[allow(dead_code, reason = "used step by step")]
+    data: Option<PathBuf>,
+    #[allow(dead_code, reason = "used step by step")]
+    disk: u64,
 }
 
 /// What bounds a broker.
@@ -65,6 +70,8 @@ impl BrokerBuilder {
                 drain_timeout: Duration::from_secs(30),
                 remote_drain: false,
             },
+            data: None,
+            disk: 16 * 1024 * 1024 * 1024,
         }
     }
 
@@ -91,6 +98,18 @@ impl BrokerBuilder {
     /// quarters are used.
     pub fn memory(mut self, bytes: usize) -> Self {
         self.limits.memory = bytes;
+        self
+    }
+
+    /// The folder that durable channels are kept in. With one, every channel is durable that does not say otherwise.
+    pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.data = Some(folder.into());
+        self
+    }
+
+    /// How many bytes the folder of durable channels may have: 16 GiB.
+    pub fn disk(mut self, bytes: u64) -> Self {
+        self.disk = bytes;
         self
     }
 

@@ -28,6 +28,8 @@ pub struct ShutdownReport {
     pub failed: usize,
     /// Outcomes that nobody had acknowledged when the broker ended.
     pub unacknowledged: usize,
+    /// Requests without an outcome that durable channels keep for the next start.
+    pub kept: usize,
 }
 
 /// Whether the broker is stopping.
@@ -80,7 +82,7 @@ pub(crate) async fn run(shared: &Arc<Shared>) -> ShutdownReport {
     }
     let unacknowledged = sum(shared).outcomes;
     say_the_end(shared).await;
-    ShutdownReport { failed, unacknowledged }
+    ShutdownReport { failed, unacknowledged, kept: 0 }
 }
 
 /// Services first: they hear of it before requesters are refused.

@@ -60,6 +60,13 @@ impl ChannelSettings {
         self
     }
 
+    /// Whether what the channel accepts survives the broker: as the broker's
+    /// [`data`](crate::BrokerBuilder::data) says, unless set.
+    pub fn durable(mut self, is_durable: bool) -> Self {
+        self.core.is_durable = is_durable;
+        self
+    }
+
     /// The most requests that wait, in the queue, for their delay or for their backoff: 10,000.
     pub fn capacity(mut self, requests: usize) -> Self {
         self.core.capacity = requests;
