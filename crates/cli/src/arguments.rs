@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use roundtrip::{ChannelName, RequesterName, TicketId};
@@ -13,6 +14,7 @@ use roundtrip::{ChannelName, RequesterName, TicketId};
 pub(crate) use dead_letters::{DeadLetters, Letters, ListLetters};
 
 use crate::color::Color;
+use crate::configuration::Size;
 use crate::duration;
 
 /// What `roundtrip` alone prints.
@@ -47,6 +49,7 @@ pub(crate) enum Command {
     /// Start a broker. Ctrl-C or SIGTERM drains it, a second one stops it at once.
     #[command(
         after_help = "Example, with a free port for a program to read:\n  roundtrip broker --listen 127.0.0.1:0 --json\n\
+        Example, whatever is accepted survives SIGKILL and power cuts:\n  roundtrip broker --data ./roundtrip-data\n\
         Example, a file to begin with, and a look at it before it is used:\n  \
         roundtrip broker --print-config > roundtrip.toml; roundtrip broker --config roundtrip.toml --check\n\
         ROUNDTRIP_LISTEN, ROUNDTRIP_MEMORY and so on set the broker's own keys: a flag goes before the environment, that \
@@ -130,7 +133,7 @@ pub(crate) struct Broker {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Read the file, say whether it is good, and start nothing.
-    #[arg(long, requires = "config", conflicts_with_all = ["print_config", "listen", "json"])]
+    #[arg(long, requires = "config", conflicts_with_all = ["print_config", "listen", "disk", "json"])]
     pub(crate) check: bool,
     /// Print the configuration in force as such a file, with comments and defaults, and start nothing.
     #[arg(long, conflicts_with = "json")]
@@ -139,6 +142,13 @@ pub(crate) struct Broker {
     /// 127.0.0.1:7420.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Keep durable channels in this folder, made if it is missing; every channel is durable that does not say otherwise.
+    /// If left out: ROUNDTRIP_DATA, else what the file says, else everything lives in memory.
+    #[arg(long, value_name = "DIR", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) data: Option<String>,
+    /// How much of the disk the folder may take, such as 512MiB; 16GiB if nothing says otherwise.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) disk: Option<Size>,
     /// Listen on other addresses than loopback too: there are no permissions and no encryption yet.
     #[arg(long)]
     pub(crate) insecure: bool,
