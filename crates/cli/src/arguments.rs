@@ -57,7 +57,8 @@ pub(crate) enum Command {
     )]
     Broker(Broker),
     /// See it work: ten patient summaries over TCP, while a service and the consumer are killed.
-    #[command(after_help = "Example, two patients and one object for each:\n  roundtrip demo --patients 2 --json")]
+    #[command(after_help = "Example, two patients and one object for each:\n  roundtrip demo --patients 2 --json\n\
+        Example, the broker dies as well:\n  roundtrip demo --kill-broker")]
     Demo(Demo),
     /// Send a request, wait for its outcome and print the reply.
     #[command(after_help = "Example:\n  roundtrip request patient_summary_request '{\"patientId\":\"afe4d0ff\"}' \
@@ -114,6 +115,8 @@ pub(crate) enum Command {
     #[command(hide = true, name = crate::serve::guard::COMMAND)]
     ServeGuard,
     #[command(hide = true)]
+    DemoBroker(DemoBroker),
+    #[command(hide = true)]
     DemoService(DemoService),
     #[command(hide = true)]
     DemoConsumer(DemoConsumer),
@@ -169,8 +172,11 @@ pub(crate) struct Demo {
     #[arg(long, default_value = "./summaries", value_name = "DIR")]
     pub(crate) output: PathBuf,
     /// Kill nobody.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "kill_broker")]
     pub(crate) calm: bool,
+    /// Kill the broker too, and start it again: its channel is durable, in a folder that is gone with the demo.
+    #[arg(long)]
+    pub(crate) kill_broker: bool,
     /// Print one object per patient with patientId, outcome, attempts and file, and nothing else, on standard output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -321,6 +327,15 @@ pub(crate) struct Channels {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) broker: BrokerAddress,
+}
+
+/// The demo's broker, where it is a process of its own.
+#[derive(Debug, Args)]
+pub(crate) struct DemoBroker {
+    #[arg(long)]
+    pub(crate) listen: String,
+    #[arg(long)]
+    pub(crate) data: PathBuf,
 }
 
 /// The demo's summary service, a process of its own.
