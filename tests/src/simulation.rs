@@ -10,7 +10,7 @@
 //! everything is settled, acknowledged and idle.
 
 mod books;
-mod chance;
+pub(crate) mod chance;
 mod coverage;
 mod executor;
 mod faults;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use roundtrip::{ChannelName, RequesterName, TicketId};
@@ -13,6 +14,7 @@ use roundtrip::{ChannelName, RequesterName, TicketId};
 pub(crate) use dead_letters::{DeadLetters, Letters, ListLetters};
 
 use crate::color::Color;
+use crate::configuration::Size;
 use crate::duration;
 
 /// What `roundtrip` alone prints.
@@ -47,6 +49,7 @@ pub(crate) enum Command {
     /// Start a broker. Ctrl-C or SIGTERM drains it, a second one stops it at once.
     #[command(
         after_help = "Example, with a free port for a program to read:\n  roundtrip broker --listen 127.0.0.1:0 --json\n\
+        Example, whatever is accepted survives SIGKILL and power cuts:\n  roundtrip broker --data ./roundtrip-data\n\
         Example, a file to begin with, and a look at it before it is used:\n  \
         roundtrip broker --print-config > roundtrip.toml; roundtrip broker --config roundtrip.toml --check\n\
         ROUNDTRIP_LISTEN, ROUNDTRIP_MEMORY and so on set the broker's own keys: a flag goes before the environment, that \
@@ -54,7 +57,8 @@ pub(crate) enum Command {
     )]
     Broker(Broker),
     /// See it work: ten patient summaries over TCP, while a service and the consumer are killed.
-    #[command(after_help = "Example, two patients and one object for each:\n  roundtrip demo --patients 2 --json")]
+    #[command(after_help = "Example, two patients and one object for each:\n  roundtrip demo --patients 2 --json\n\
+        Example, the broker dies as well:\n  roundtrip demo --kill-broker")]
     Demo(Demo),
     /// Send a request, wait for its outcome and print the reply.
     #[command(after_help = "Example:\n  roundtrip request patient_summary_request '{\"patientId\":\"afe4d0ff\"}' \
@@ -111,6 +115,8 @@ pub(crate) enum Command {
     #[command(hide = true, name = crate::serve::guard::COMMAND)]
     ServeGuard,
     #[command(hide = true)]
+    DemoBroker(DemoBroker),
+    #[command(hide = true)]
     DemoService(DemoService),
     #[command(hide = true)]
     DemoConsumer(DemoConsumer),
@@ -130,7 +136,7 @@ pub(crate) struct Broker {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Read the file, say whether it is good, and start nothing.
-    #[arg(long, requires = "config", conflicts_with_all = ["print_config", "listen", "json"])]
+    #[arg(long, requires = "config", conflicts_with_all = ["print_config", "listen", "disk", "json"])]
     pub(crate) check: bool,
     /// Print the configuration in force as such a file, with comments and defaults, and start nothing.
     #[arg(long, conflicts_with = "json")]
@@ -139,6 +145,13 @@ pub(crate) struct Broker {
     /// 127.0.0.1:7420.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Keep durable channels in this folder, made if it is missing; every channel is durable that does not say otherwise.
+    /// If left out: ROUNDTRIP_DATA, else what the file says, else everything lives in memory.
+    #[arg(long, value_name = "DIR", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) data: Option<String>,
+    /// How much of the disk the folder may take, such as 512MiB; 16GiB if nothing says otherwise.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) disk: Option<Size>,
     /// Listen on other addresses than loopback too: there are no permissions and no encryption yet.
     #[arg(long)]
     pub(crate) insecure: bool,
@@ -159,8 +172,11 @@ pub(crate) struct Demo {
     #[arg(long, default_value = "./summaries", value_name = "DIR")]
     pub(crate) output: PathBuf,
     /// Kill nobody.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "kill_broker")]
     pub(crate) calm: bool,
+    /// Kill the broker too, and start it again: its channel is durable, in a folder that is gone with the demo.
+    #[arg(long)]
+    pub(crate) kill_broker: bool,
     /// Print one object per patient with patientId, outcome, attempts and file, and nothing else, on standard output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -311,6 +327,15 @@ pub(crate) struct Channels {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) broker: BrokerAddress,
+}
+
+/// The demo's broker, where it is a process of its own.
+#[derive(Debug, Args)]
+pub(crate) struct DemoBroker {
+    #[arg(long)]
+    pub(crate) listen: String,
+    #[arg(long)]
+    pub(crate) data: PathBuf,
 }
 
 /// The demo's summary service, a process of its own.

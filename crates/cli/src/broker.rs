@@ -7,7 +7,7 @@ use roundtrip::Client;
 use roundtrip::broker::Broker;
 use serde::Serialize;
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Flags};
 use crate::duration;
 use crate::exit::{Exit, Quit};
 use crate::output::{self, tell};
@@ -15,11 +15,11 @@ use crate::signal::StopSignals;
 use crate::{arguments, channels};
 
 pub(crate) async fn run(arguments: arguments::Broker) -> Result<Exit, Quit> {
-    let arguments::Broker { config, check, print_config, listen, insecure, json } = arguments;
+    let arguments::Broker { config, check, print_config, listen, data, disk, insecure, json } = arguments;
     if let Some(file) = config.as_deref().filter(|_| check) {
-        return good(file);
+        return good(file, data.is_some());
     }
-    let configuration = Configuration::in_force(config.as_deref(), listen)?;
+    let configuration = Configuration::in_force(config.as_deref(), Flags { listen, data, disk })?;
     if print_config {
         return output::payload(configuration.to_text().as_bytes()).map(|()| Exit::Done);
     }
@@ -36,6 +36,7 @@ pub(crate) async fn run(arguments: arguments::Broker) -> Result<Exit, Quit> {
         ));
     }
     let mut stop = StopSignals::listen()?;
+    configuration.check_data()?;
     let broker = start(&configuration)?;
     let listening = broker.listen(listen).await.map_err(|error| Quit::saying(Exit::NoConnection, error.to_string()))?;
     ready(&listening.to_string(), json)?;
@@ -49,21 +50,52 @@ pub(crate) async fn run(arguments: arguments::Broker) -> Result<Exit, Quit> {
     let observer = Client::new(broker.connect());
     // Held outside of the select: the broker must still be there when it is asked what a second signal ends.
     let mut draining = std::pin::pin!(broker.shutdown());
-    let failed = tokio::select! {
-        report = &mut draining => report.failed,
-        () = stop.next() => open_requests(&observer).await,
+    let left = tokio::select! {
+        report = &mut draining => Left { kept: report.kept, failed: report.failed },
+        () = stop.next() => Left::now(&observer, &configuration).await,
     };
-    if failed == 0 {
-        return Ok(Exit::Done);
+    Ok(left.tell())
+}
+
+/// What a broker leaves behind: requests without an outcome.
+#[derive(Debug, Default)]
+struct Left {
+    /// On durable channels, for the next start.
+    kept: usize,
+    /// In memory, which ends with the broker.
+    failed: usize,
+}
+
+impl Left {
+    /// What is left now. Asked while the broker still drains.
+    async fn now(observer: &Client, configuration: &Configuration) -> Self {
+        let figures = tokio::time::timeout(Duration::from_millis(200), observer.channels()).await;
+        let channels = figures.ok().and_then(Result::ok).unwrap_or_default();
+        let (durable, in_memory): (Vec<_>, Vec<_>) =
+            channels.into_iter().partition(|figures| configuration.is_durable(&figures.channel));
+        let open = |channels: &[_]| channels::open_requests(channels) as usize;
+        Self { kept: open(&durable), failed: open(&in_memory) }
     }
-    tell(&format!("stopped; accepted requests that failed with it: {failed}"));
-    Ok(Exit::RequestsFailed)
+
+    fn tell(&self) -> Exit {
+        let kept = (self.kept > 0).then(|| format!("kept {} for the next start", self.kept));
+        let failed = (self.failed > 0).then(|| format!("accepted requests that failed with it: {}", self.failed));
+        let said: Vec<String> = kept.into_iter().chain(failed).collect();
+        if !said.is_empty() {
+            tell(&format!("stopped; {}", said.join("; ")));
+        }
+        if self.failed == 0 { Exit::Done } else { Exit::RequestsFailed }
+    }
 }
 
 /// Says that the file can be started with; what is wrong with it was said before.
-fn good(file: &Path) -> Result<Exit, Quit> {
+fn good(file: &Path, has_data: bool) -> Result<Exit, Quit> {
     let configuration = Configuration::of_file(file)?;
+    if !has_data {
+        configuration.check_data()?;
+    }
     // What the builder alone knows to be wrong is told before it listens anywhere.
+    let configuration = configuration.in_memory();
     start(&configuration)?;
     let channels = match configuration.channels() {
         1 => "1 channel".to_owned(),
@@ -94,11 +126,4 @@ fn ready(listening: &str, json: bool) -> Result<(), Quit> {
         Err(Quit::PipeClosed) => Ok(()),
         printed => printed,
     }
-}
-
-/// How many requests have no outcome now. Asked while the broker still drains.
-async fn open_requests(observer: &Client) -> usize {
-    let figures = tokio::time::timeout(Duration::from_millis(200), observer.channels()).await;
-    let channels = figures.ok().and_then(Result::ok).unwrap_or_default();
-    channels::open_requests(&channels) as usize
 }

@@ -22,6 +22,8 @@ use roundtrip::broker::{BrokerBuilder, OnUnknown};
 use crate::exit::Quit;
 use broker_keys::BrokerKeys;
 use channel_keys::ChannelKeys;
+pub(crate) use kinds::Size;
+use kinds::{Folder, Positive};
 
 /// Everything a broker is told before it starts.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -30,6 +32,14 @@ pub(crate) struct Configuration {
     /// What holds for every channel that does not say otherwise.
     defaults: ChannelKeys,
     channels: Vec<Channel>,
+}
+
+/// What the command line says of a broker, which goes before everything else.
+#[derive(Debug, Default)]
+pub(crate) struct Flags {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) data: Option<String>,
+    pub(crate) disk: Option<Size>,
 }
 
 /// A declared channel.
@@ -42,14 +52,21 @@ struct Channel {
 impl Configuration {
     /// Puts together what is in force: a flag goes before the environment, that before the file, that before the
     /// default.
-    pub(crate) fn in_force(file: Option<&Path>, listen: Option<SocketAddr>) -> Result<Self, Quit> {
+    pub(crate) fn in_force(file: Option<&Path>, flags: Flags) -> Result<Self, Quit> {
         let mut configuration = match file {
             Some(file) => Self::of_file(file)?,
             None => Self::default(),
         };
         environment::read(&mut configuration.broker, |name| std::env::var(name)).map_err(Quit::usage)?;
+        let Flags { listen, data, disk } = flags;
         if let Some(listen) = listen {
             configuration.broker.listen = listen;
+        }
+        if let Some(data) = data {
+            configuration.broker.data = Some(Folder(data));
+        }
+        if let Some(disk) = disk {
+            configuration.broker.disk = Positive(disk);
         }
         Ok(configuration)
     }
@@ -84,6 +101,37 @@ impl Configuration {
     /// How many channels are declared.
     pub(crate) fn channels(&self) -> usize {
         self.channels.len()
+    }
+
+    /// Whether what the channel of this name accepts survives the broker.
+    pub(crate) fn is_durable(&self, name: &ChannelName) -> bool {
+        let declared = self.channels.iter().find(|channel| channel.name == *name);
+        let keys = declared.map_or(&self.defaults, |channel| &channel.keys);
+        self.broker.data.is_some() && keys.durable.unwrap_or(true)
+    }
+
+    /// Holds what is durable against where it is to be kept.
+    pub(crate) fn check_data(&self) -> Result<(), Quit> {
+        if self.broker.data.is_some() {
+            return Ok(());
+        }
+        let defaults = ("[defaults]".to_owned(), &self.defaults);
+        let channels = self.channels.iter().map(|channel| (format!("channel {}", channel.name), &channel.keys));
+        match std::iter::once(defaults).chain(channels).find(|(_, keys)| keys.durable == Some(true)) {
+            Some((whose, _)) => Err(Quit::usage(format!(
+                "durable = true of {whose}: expected a folder to keep it in, found none; add data = \"DIR\" at the top of \
+                 the file, or start the broker with --data DIR"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// The same with everything in memory, for a look that touches no folder.
+    pub(crate) fn in_memory(mut self) -> Self {
+        self.broker.data = None;
+        let channels = self.channels.iter_mut().map(|channel| &mut channel.keys);
+        channels.chain([&mut self.defaults]).for_each(|keys| keys.durable = None);
+        self
     }
 
     /// The file that says all this, with comments.

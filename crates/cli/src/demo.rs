@@ -1,7 +1,7 @@
 //! `roundtrip demo`: ten patient summaries, and what happens to them when processes die.
 //!
 //! The broker and the sample EHR run in this process, two summary services and the API consumer in processes of their own,
-//! started through this same binary. All of them talk over TCP. What is said at the end is counted from the consumer's
+//! started through this same binary. A broker that is to be killed has a process of its own too, and a folder. All of them talk over TCP. What is said at the end is counted from the consumer's
 //! ledger and the files it wrote, and not from what this process believes.
 
 mod cast;
@@ -31,7 +31,7 @@ use crate::exit::{Exit, Quit};
 use crate::output::{self, tell};
 use crate::signal::StopSignals;
 use cast::{Cast, Happening};
-pub(crate) use child::{consumer, service};
+pub(crate) use child::{broker, consumer, service};
 use director::{Direction, Director};
 use report::{Patient, Report};
 use screen::Screen;
@@ -40,7 +40,7 @@ use screen::Screen;
 const LONGEST: Duration = Duration::from_secs(120);
 
 pub(crate) async fn run(arguments: Demo, color: Color) -> Result<Exit, Quit> {
-    let Demo { patients, ehr_data, output, calm, json } = arguments;
+    let Demo { patients, ehr_data, output, calm, kill_broker, json } = arguments;
     let records = match &ehr_data {
         Some(folder) => Records::load(folder),
         None => Records::embedded(),
@@ -58,30 +58,35 @@ pub(crate) async fn run(arguments: Demo, color: Color) -> Result<Exit, Quit> {
 
     let started = Instant::now();
     let mut stop = StopSignals::listen()?;
-    let (broker, address) = start_broker().await?;
     let ehr = start_ehr(records).await?;
     let backstage = Backstage::new()?;
-    let cast = Cast::new(address.clone(), ehr.base_url(), backstage.ledger(), output.clone(), patients.clone());
+    let data = backstage.data();
+    let cast = |broker| Cast::new(broker, ehr.base_url(), backstage.ledger(), output.clone(), patients.clone());
     let mut screen = Screen::new(color, &patients, started);
-    screen.tell("broker", &format!("listens on {address}"));
+    let (mut cast, broker) = if kill_broker {
+        let mut cast = cast("127.0.0.1:0".to_owned());
+        let address = cast.open(&data).await?;
+        screen.tell("broker", &format!("listens on {address}, and keeps its requests on the disk"));
+        (cast, None)
+    } else {
+        let (broker, address) = start_broker().await?;
+        screen.tell("broker", &format!("listens on {address}"));
+        (cast(address), Some(broker))
+    };
     screen.tell("ehr", "serves three upstreams: slow, one of them rate limited");
 
-    let director = Director::new(patients.clone(), calm);
-    let director = tokio::select! {
-        played = play(cast, director, &mut screen, started) => played?,
-        () = stop.next() => {
-            screen.close();
-            return Ok(Exit::Interrupted);
-        }
-        () = tokio::time::sleep(LONGEST) => {
-            screen.close();
-            return Err(Quit::saying(Exit::OtherOutcome, format!(
-                "the demo did not end within {} s; run it again with ROUNDTRIP_LOG=debug to see why", LONGEST.as_secs()
-            )));
-        }
+    let director = Director::new(patients.clone(), calm, kill_broker);
+    let played = tokio::select! {
+        played = play(&mut cast, director, &data, &mut screen, started) => played.map(Some),
+        () = stop.next() => Ok(None),
+        () = tokio::time::sleep(LONGEST) => Err(Quit::saying(Exit::OtherOutcome, format!(
+            "the demo did not end within {} s; run it again with ROUNDTRIP_LOG=debug to see why", LONGEST.as_secs()
+        ))),
     };
     let took = started.elapsed();
     screen.close();
+    cast.close().await;
+    let Some(director) = played? else { return Ok(Exit::Interrupted) };
     ehr.stop().await;
     drop(broker);
 
@@ -101,7 +106,13 @@ pub(crate) async fn run(arguments: Demo, color: Color) -> Result<Exit, Quit> {
 }
 
 /// Starts everybody, and does what the director says until the consumer has everything.
-async fn play(mut cast: Cast, mut director: Director, screen: &mut Screen, started: Instant) -> Result<Director, Quit> {
+async fn play(
+    cast: &mut Cast,
+    mut director: Director,
+    data: &Path,
+    screen: &mut Screen,
+    started: Instant,
+) -> Result<Director, Quit> {
     for name in cast.services() {
         cast.start_service(&name)?;
     }
@@ -126,6 +137,8 @@ async fn play(mut cast: Cast, mut director: Director, screen: &mut Screen, start
                 Direction::OtherWork { done } => screen.other_work(done, director.open()),
                 Direction::KillService { name } => cast.kill_service(&name),
                 Direction::StartService { name } => cast.start_service(&name)?,
+                Direction::KillBroker => cast.kill_broker(),
+                Direction::StartBroker => cast.start_broker(data)?,
                 Direction::KillConsumer => cast.kill_consumer(),
                 Direction::StartConsumer => cast.start_consumer()?,
                 Direction::End => return Ok(director),
@@ -193,7 +206,14 @@ fn reckon(
             file,
         }
     });
-    Report { patients: patients.collect(), account: Account::of(entries), took, calm, program: program() }
+    Report {
+        patients: patients.collect(),
+        account: Account::of(entries),
+        took,
+        calm,
+        spared_broker: director.spared_broker(),
+        program: program(),
+    }
 }
 
 /// This program as it was typed: a first run has it in no PATH.
@@ -235,6 +255,11 @@ impl Backstage {
 
     fn ledger(&self) -> PathBuf {
         self.0.join("ledger.jsonl")
+    }
+
+    /// Where a broker of its own process keeps its channel.
+    fn data(&self) -> PathBuf {
+        self.0.join("data")
     }
 }
 

@@ -81,6 +81,7 @@ fn run(arguments: Arguments) -> Result<Exit, Quit> {
         Command::ServeGuard => Ok(serve::guard::run()),
         Command::Channels(channels) => on_runtime(channels::run(channels, color)),
         Command::Completions { shell } => completions(shell),
+        Command::DemoBroker(broker) => on_runtime(demo::broker(broker)),
         Command::DemoService(service) => on_runtime(demo::service(service)),
         Command::DemoConsumer(consumer) => on_runtime(demo::consumer(consumer)),
     }

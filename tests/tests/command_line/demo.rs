@@ -44,6 +44,25 @@ async fn two_patients_are_enough_for_it() {
 }
 
 #[tokio::test]
+async fn the_broker_may_die_as_well() {
+    let folder = Folder::new();
+    let temporary = folder.path("temporary");
+    std::fs::create_dir(&temporary).unwrap();
+    let program = Program::with(&["demo", "--patients", "4", "--kill-broker", "--json"], |command| {
+        command.current_dir(folder.root()).env("TMPDIR", &temporary);
+    });
+    let ended = program.ended().await.with_exit(0);
+    assert_eq!(patients(&ended).len(), 4);
+    patients(&ended).iter().for_each(|patient| assert_is_document_of(&folder, patient));
+    let sum = Sum::of(&ended);
+    assert_eq!((sum.accepted, sum.outcomes, sum.lost, sum.doubled), (4, 4, 0, 0));
+    for line in ["broker      gets SIGKILL", "broker      is dead", "broker      is back on its port"] {
+        assert!(ended.stderr.contains(line), "{line}: {}", ended.stderr);
+    }
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "its data folder is gone with it");
+}
+
+#[tokio::test]
 async fn calm_it_kills_nobody() {
     let folder = Folder::new();
     let ended = demo(&folder, &["demo", "--patients", "1", "--calm", "--json"]).ended().await.with_exit(0);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use roundtrip::broker::{Broker, BrokerBuilder, OnUnknown};
 
-use super::kinds::{Positive, Size};
+use super::kinds::{Folder, Positive, Size};
 use super::settings::settings;
 
 settings! {
@@ -15,6 +15,11 @@ settings! {
         listen: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7420),
         /// How much memory the broker may take for all it holds. New requests are refused when three quarters are used.
         memory: Positive<Size> = Positive(Size::mib(1024)),
+        /// The folder that durable channels are kept in, made if it is missing. With one every channel is durable that
+        /// does not say otherwise. Not set: everything lives in memory, and ends with the broker.
+        data: Option<Folder> = None,
+        /// How much of the disk the folder may take. New requests on durable channels are refused beyond it.
+        disk: Positive<Size> = Positive(Size::mib(16 * 1024)),
         /// What becomes of a channel that is not declared: "refuse", or "create" to make it with [defaults]. With a file
         /// that does not say it: "refuse"; without a file: "create".
         on_unknown: OnUnknown = OnUnknown::Create,
@@ -41,8 +46,9 @@ settings! {
 impl BrokerKeys {
     /// A broker that is told this.
     pub(super) fn builder(&self) -> BrokerBuilder {
-        Broker::builder()
+        let builder = Broker::builder()
             .memory(self.memory.0.0)
+            .disk(self.disk.0.0 as u64)
             .on_unknown(self.on_unknown)
             .max_channels(self.max_channels)
             .max_connections(self.max_connections)
@@ -51,6 +57,10 @@ impl BrokerKeys {
             .max_open(self.max_open)
             .max_payload(self.max_payload.0)
             .heartbeat(self.heartbeat)
-            .drain_timeout(self.drain_timeout)
+            .drain_timeout(self.drain_timeout);
+        match &self.data {
+            Some(Folder(folder)) => builder.data(folder),
+            None => builder,
+        }
     }
 }

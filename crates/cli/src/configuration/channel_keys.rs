@@ -14,6 +14,9 @@ settings! {
         /// Where replies go if a request does not say otherwise. Not set: `_request` at the end of the channel's name
         /// becomes `_reply`, and without that ending `_reply` is added.
         reply_channel: Option<ChannelName> = None,
+        /// Whether what is accepted survives the broker, on the disk: for that it needs a folder, see data. Not set: if
+        /// there is one.
+        durable: Option<bool> = None,
         /// How many requests may wait: in the queue, for the end of their delay, or for their next attempt.
         capacity: usize = 10_000,
         /// How long a delivery may go without a sign of life before it is taken back.
@@ -84,6 +87,9 @@ impl ChannelKeys {
             .dead_letter_age(self.dead_letter_age);
         if let Some(reply_channel) = &self.reply_channel {
             settings = settings.reply_channel(reply_channel.as_str());
+        }
+        if let Some(is_durable) = self.durable {
+            settings = settings.durable(is_durable);
         }
         if let Some(Positive(timeout)) = self.attempt_timeout {
             settings = settings.attempt_timeout(timeout);

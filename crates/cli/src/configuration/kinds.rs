@@ -1,16 +1,17 @@
 //! Kinds of values that only a configuration has: sizes, what is at least one, words, and small tables.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use roundtrip::broker::{NoService, OnUnknown};
 use toml::de::{DeTable, DeValue};
 
-use super::kind::{Kind, Wrong, number, whole};
+use super::kind::{Kind, Wrong, number, quoted, whole};
 use crate::nearest::nearest;
 
 /// A number of bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Size(pub(super) usize);
+pub(crate) struct Size(pub(super) usize);
 
 const UNITS: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
@@ -28,6 +29,16 @@ impl Size {
         let plain = number.bytes().all(|byte| byte.is_ascii_digit());
         let number: usize = number.parse().ok().filter(|_| plain)?;
         number.checked_mul(*bytes).map(Self)
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = || text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok().map(Self)).flatten();
+        let size = Self::parse(text).or_else(plain).filter(|size| *size != Self(0));
+        size.ok_or_else(|| "expected a size such as 512MiB or 16GiB, or a number of bytes".to_owned())
     }
 }
 
@@ -50,6 +61,25 @@ impl Kind for Size {
 
     fn example() -> String {
         "\"16MiB\"".to_owned()
+    }
+}
+
+/// The path of a folder. It is text, so that it can be written into the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Folder(pub(super) String);
+
+impl Kind for Folder {
+    fn read(value: &DeValue<'_>) -> Result<Self, Wrong> {
+        let path = value.as_str().filter(|path| !path.is_empty());
+        path.map(|path| Self(path.to_owned())).ok_or_else(|| Wrong::expected("the path of a folder", value))
+    }
+
+    fn write(&self) -> Option<String> {
+        Some(quoted(&self.0))
+    }
+
+    fn example() -> String {
+        "\"/var/lib/roundtrip\"".to_owned()
     }
 }
 

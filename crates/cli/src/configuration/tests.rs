@@ -274,6 +274,8 @@ fn what_is_said_here_by_default_is_what_the_broker_does_by_default() {
 fn every_key_reaches_the_broker() {
     let broker = [
         ("memory", "1"),
+        ("data", "\"folder\""),
+        ("disk", "1"),
         ("on_unknown", "\"create\""),
         ("max_channels", "1"),
         ("max_connections", "1"),
@@ -286,6 +288,7 @@ fn every_key_reaches_the_broker() {
     ];
     let channel = [
         ("reply_channel", "\"b\""),
+        ("durable", "true"),
         ("capacity", "1"),
         ("lease", "\"1s\""),
         ("max_lease", "\"1s\""),

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use roundtrip_patient_summary::consumer::ConsumerEvent;
 use roundtrip_patient_summary::service::ServiceEvent;
@@ -13,6 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::child::BrokerEvent;
 use crate::exit::{Exit, Quit};
 use crate::lifeline;
 
@@ -22,6 +24,9 @@ const CONCURRENCY: &str = "3";
 /// How many things may have happened that nobody has looked at: then the children wait.
 const UNREAD: usize = 256;
 
+/// How long a broker that was killed may take to be gone.
+const GONE: Duration = Duration::from_secs(5);
+
 /// Something happened.
 #[derive(Debug)]
 pub(crate) enum Happening {
@@ -29,6 +34,10 @@ pub(crate) enum Happening {
     Service { name: String, event: ServiceEvent },
     /// A service's process is gone, and all it told has been read.
     ServiceEnded { name: String },
+    /// The broker told something, where it is a process of its own.
+    Broker { event: BrokerEvent },
+    /// The broker's process is gone.
+    BrokerEnded,
     /// The consumer told something.
     Consumer { event: ConsumerEvent },
     /// The consumer's process is gone, and all it told has been read.
@@ -46,6 +55,7 @@ pub(crate) struct Cast {
     patients: Vec<String>,
     services: BTreeMap<String, CancellationToken>,
     consumer: Option<CancellationToken>,
+    own_broker: Option<CancellationToken>,
     happenings: mpsc::Receiver<Happening>,
     teller: mpsc::Sender<Happening>,
 }
@@ -53,7 +63,53 @@ pub(crate) struct Cast {
 impl Cast {
     pub(crate) fn new(broker: String, ehr: String, ledger: PathBuf, output: PathBuf, patients: Vec<String>) -> Self {
         let (teller, happenings) = mpsc::channel(UNREAD);
-        Self { broker, ehr, ledger, output, patients, services: BTreeMap::new(), consumer: None, happenings, teller }
+        Self {
+            broker,
+            ehr,
+            ledger,
+            output,
+            patients,
+            services: BTreeMap::new(),
+            consumer: None,
+            own_broker: None,
+            happenings,
+            teller,
+        }
+    }
+
+    /// Starts a broker that keeps its channel in the folder, where the others look for it. It is waited for.
+    pub(crate) async fn open(&mut self, data: &Path) -> Result<&str, Quit> {
+        self.start_broker(data)?;
+        match self.next().await {
+            Happening::Broker { event: BrokerEvent::Listens { address } } => self.broker = address,
+            _ => return Err(Quit::saying(Exit::NoConnection, "the broker did not start; it said why above")),
+        }
+        Ok(&self.broker)
+    }
+
+    /// Starts the broker where it was.
+    pub(crate) fn start_broker(&mut self, data: &Path) -> Result<(), Quit> {
+        let mut command = self.myself("demo-broker")?;
+        command.args(["--listen", &self.broker]).arg("--data").arg(data);
+        let kill = self.start(command, |event| Happening::Broker { event }, |_| Happening::BrokerEnded)?;
+        self.own_broker = Some(kill);
+        Ok(())
+    }
+
+    /// SIGKILL, for the broker of all of them.
+    pub(crate) fn kill_broker(&mut self) {
+        if let Some(kill) = self.own_broker.take() {
+            kill.cancel();
+        }
+    }
+
+    /// Ends the broker, if it is one of these processes: when this returns nobody writes into its folder any more.
+    pub(crate) async fn close(&mut self) {
+        if self.own_broker.is_some() {
+            self.kill_broker();
+            let gone = async { while !matches!(self.next().await, Happening::BrokerEnded) {} };
+            tokio::time::timeout(GONE, gone).await.ok();
+        }
     }
 
     /// The names of the services there are at first.

@@ -2,16 +2,41 @@
 
 use std::time::Duration;
 
+use roundtrip::broker::Broker;
 use roundtrip::{Client, ConnectError};
 use roundtrip_patient_summary::consumer::ledger::Ledger;
 use roundtrip_patient_summary::consumer::{Consumer, patient_ids};
+use roundtrip_patient_summary::operation;
 use roundtrip_patient_summary::service::SummaryService;
 use roundtrip_patient_summary::sources::gather::Gatherer;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::arguments::{DemoConsumer, DemoService};
+use crate::arguments::{DemoBroker, DemoConsumer, DemoService};
 use crate::exit::{Exit, Quit};
 use crate::{lifeline, output};
+
+/// What the demo's broker tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub(crate) enum BrokerEvent {
+    /// It can be reached.
+    Listens {
+        /// Where.
+        address: String,
+    },
+}
+
+/// A broker that keeps its channel in a folder.
+pub(crate) async fn broker(arguments: DemoBroker) -> Result<Exit, Quit> {
+    lifeline::hold();
+    let DemoBroker { listen, data } = arguments;
+    let failed = |error: &dyn std::error::Error| Quit::saying(Exit::NoConnection, error.to_string());
+    let builder = Broker::builder().data(data).channel(operation::channel());
+    let broker = builder.start().map_err(|error| failed(&error))?;
+    let address = broker.listen(listen).await.map_err(|error| failed(&error))?;
+    report(&BrokerEvent::Listens { address: address.to_string() });
+    std::future::pending().await
+}
 
 /// A summary service.
 pub(crate) async fn service(arguments: DemoService) -> Result<Exit, Quit> {

@@ -8,6 +8,7 @@ use roundtrip_patient_summary::consumer::ConsumerEvent;
 use roundtrip_patient_summary::service::ServiceEvent;
 
 use super::cast::Happening;
+use super::child::BrokerEvent;
 use super::label::Labels;
 use super::track::Track;
 
@@ -29,6 +30,10 @@ pub(crate) enum Direction {
     KillService { name: String },
     /// Another service.
     StartService { name: String },
+    /// SIGKILL for the broker.
+    KillBroker,
+    /// The broker again, where it was.
+    StartBroker,
     /// SIGKILL for the consumer.
     KillConsumer,
     /// The consumer again.
@@ -48,6 +53,16 @@ enum Service {
     Dead,
 }
 
+/// What becomes of the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Broker {
+    /// Nobody kills it, or nobody does any more.
+    Stays,
+    Lives,
+    Dying,
+    Dead,
+}
+
 /// What becomes of the consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Consumer {
@@ -64,6 +79,7 @@ pub(crate) struct Director {
     tracks: BTreeMap<String, Track>,
     services: BTreeSet<String>,
     calm: bool,
+    broker: Broker,
     service: Service,
     consumer: Consumer,
     resumed: usize,
@@ -72,12 +88,13 @@ pub(crate) struct Director {
 }
 
 impl Director {
-    pub(crate) fn new(patients: Vec<String>, calm: bool) -> Self {
+    pub(crate) fn new(patients: Vec<String>, calm: bool, kills_broker: bool) -> Self {
         Self {
             labels: Labels::of(&patients),
             tracks: patients.into_iter().map(|patient| (patient, Track::default())).collect(),
             services: BTreeSet::new(),
             calm,
+            broker: if kills_broker { Broker::Lives } else { Broker::Stays },
             service: Service::Lives,
             consumer: Consumer::Lives,
             resumed: 0,
@@ -96,6 +113,11 @@ impl Director {
         self.tracks.get(patient).map(Track::times).unwrap_or_default()
     }
 
+    /// Whether the broker was to be killed and was not.
+    pub(crate) fn spared_broker(&self) -> bool {
+        self.broker != Broker::Stays
+    }
+
     /// When to come back, though nothing happened.
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
         match self.consumer {
@@ -108,6 +130,11 @@ impl Director {
         let mut directions = match happening {
             Happening::Service { name, event } => self.service_told(now, &name, event),
             Happening::ServiceEnded { name } => self.service_ended(now, &name),
+            Happening::Broker { event: BrokerEvent::Listens { .. } } => {
+                self.broker = Broker::Stays;
+                vec![tell("broker", "is back on its port, and has on its disk what it had accepted".into())]
+            }
+            Happening::BrokerEnded => self.broker_ended(now),
             Happening::Consumer { event } => self.consumer_told(now, event),
             Happening::ConsumerEnded { status } => {
                 if self.consumer != Consumer::Dying {
@@ -139,7 +166,9 @@ impl Director {
             }
             ServiceEvent::Done { patient, replied, .. } => {
                 let Some(track) = self.tracks.get_mut(&patient) else { return Vec::new() };
-                track.done(now, replied);
+                if !track.done(now, name, replied) {
+                    return Vec::new();
+                }
                 if let Consumer::Dead { until } = &mut self.consumer {
                     *until = now; // There is something waiting for it now.
                 }
@@ -151,6 +180,18 @@ impl Director {
             }
             _ => Vec::new(),
         }
+    }
+
+    fn broker_ended(&mut self, now: Duration) -> Vec<Direction> {
+        if self.broker != Broker::Dying {
+            return vec![Direction::GiveUp { why: "the broker ended by itself; it said why above".into() }];
+        }
+        self.broker = Broker::Dead;
+        let held = self.tracks.values_mut().filter(|track| track.is_held());
+        let count = held.map(|track| track.cut_off(now)).count();
+        let open = self.open();
+        let died = format!("is dead, with {count} of {open} open requests at work, and is started again");
+        vec![tell("broker", died), Direction::StartBroker]
     }
 
     fn service_ended(&mut self, now: Duration, name: &str) -> Vec<Direction> {
@@ -223,6 +264,14 @@ impl Director {
         if self.calm {
             return Vec::new();
         }
+        match self.broker {
+            Broker::Stays => {}
+            Broker::Lives if self.victim().is_some() => {
+                self.broker = Broker::Dying;
+                return vec![tell("broker", "gets SIGKILL while services are at work".into()), Direction::KillBroker];
+            }
+            Broker::Lives | Broker::Dying | Broker::Dead => return Vec::new(),
+        }
         if self.service == Service::Lives {
             return self.victim().map_or_else(Vec::new, |name| {
                 self.service = Service::Dying(name.clone());
@@ -267,132 +316,4 @@ fn tell(who: &str, what: String) -> Direction {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Play {
-        director: Director,
-        now: Duration,
-    }
-
-    impl Play {
-        fn new(patients: &[&str], calm: bool) -> Self {
-            let patients = patients.iter().map(ToString::to_string).collect();
-            Self { director: Director::new(patients, calm), now: Duration::ZERO }
-        }
-
-        /// What is to be done, without what is only to be seen.
-        fn happens(&mut self, happening: Happening) -> Vec<Direction> {
-            self.now += Duration::from_millis(100);
-            let seen = |direction: &Direction| {
-                matches!(
-                    direction,
-                    Direction::Tell { .. }
-                        | Direction::Show { .. }
-                        | Direction::Finish { .. }
-                        | Direction::OtherWork { .. }
-                )
-            };
-            let mut directions = self.director.handle(self.now, happening);
-            directions.retain(|direction| !seen(direction));
-            directions
-        }
-
-        fn accepted(&mut self, patient: &str) -> Vec<Direction> {
-            self.consumer(ConsumerEvent::Accepted { patient: patient.into(), ticket: format!("c:{patient}") })
-        }
-
-        fn taken(&mut self, name: &str, patient: &str, attempt: u32) -> Vec<Direction> {
-            let event = ServiceEvent::Taken { patient: patient.into(), ticket: format!("c:{patient}"), attempt };
-            self.happens(Happening::Service { name: name.into(), event })
-        }
-
-        fn done(&mut self, name: &str, patient: &str) -> Vec<Direction> {
-            let event = ServiceEvent::Done { patient: patient.into(), ticket: format!("c:{patient}"), replied: true };
-            self.happens(Happening::Service { name: name.into(), event })
-        }
-
-        fn progress(&mut self, patient: &str) -> Vec<Direction> {
-            self.consumer(ConsumerEvent::Progress { patient: patient.into(), fraction: 0.3, stage: "results".into() })
-        }
-
-        fn consumer(&mut self, event: ConsumerEvent) -> Vec<Direction> {
-            self.happens(Happening::Consumer { event })
-        }
-
-        fn ended(&mut self, name: &str) -> Vec<Direction> {
-            self.happens(Happening::ServiceEnded { name: name.into() })
-        }
-    }
-
-    fn kill(name: &str) -> Vec<Direction> {
-        vec![Direction::KillService { name: name.into() }]
-    }
-
-    #[test]
-    fn a_service_is_killed_at_work_then_the_consumer_while_the_lost_request_is_under_way() {
-        let mut play = Play::new(&["p-1"], false);
-        assert_eq!(play.accepted("p-1"), []);
-        assert_eq!(play.taken("a", "p-1", 1), [], "it may not have begun");
-        assert_eq!(play.progress("p-1"), kill("a"));
-        assert_eq!(play.ended("a"), []);
-        assert_eq!(play.taken("b", "p-1", 2), [Direction::KillConsumer]);
-        assert_eq!(play.happens(Happening::ConsumerEnded { status: None }), []);
-        assert_eq!(play.done("b", "p-1"), [Direction::StartConsumer], "its reply waits in the broker");
-    }
-
-    #[test]
-    fn the_consumer_does_not_stay_away_for_ever() {
-        let mut play = Play::new(&["p-1"], false);
-        play.accepted("p-1");
-        play.taken("a", "p-1", 1);
-        play.progress("p-1");
-        play.ended("a");
-        play.taken("b", "p-1", 2);
-        play.happens(Happening::ConsumerEnded { status: None });
-        let deadline = play.director.next_deadline().unwrap();
-        assert_eq!(deadline, play.now + ABSENCE);
-        play.now = deadline;
-        assert_eq!(play.happens(Happening::Time), [Direction::StartConsumer]);
-        assert_eq!(play.director.next_deadline(), None);
-    }
-
-    #[test]
-    fn the_busier_service_is_killed() {
-        let mut play = Play::new(&["p-1", "p-2", "p-3"], false);
-        for (name, patient) in [("a", "p-1"), ("b", "p-2"), ("b", "p-3")] {
-            play.taken(name, patient, 1);
-        }
-        play.director.tracks.values_mut().for_each(|track| track.at_work = true);
-        assert_eq!(play.happens(Happening::Time), kill("b"));
-    }
-
-    #[test]
-    fn a_service_that_had_just_finished_dies_for_nothing_and_another_one_is_chosen() {
-        let mut play = Play::new(&["p-1", "p-2"], false);
-        play.taken("a", "p-1", 1);
-        assert_eq!(play.progress("p-1"), kill("a"));
-        play.done("a", "p-1");
-        assert_eq!(play.ended("a"), [Direction::StartService { name: "a'".into() }]);
-        play.taken("b", "p-2", 1);
-        assert_eq!(play.progress("p-2"), kill("b"));
-    }
-
-    #[test]
-    fn a_calm_demo_kills_nobody() {
-        let mut play = Play::new(&["p-1"], true);
-        play.accepted("p-1");
-        play.taken("a", "p-1", 1);
-        assert_eq!(play.progress("p-1"), []);
-        assert_eq!(play.taken("a", "p-1", 2), []);
-    }
-
-    #[test]
-    fn a_process_that_ends_by_itself_ends_the_demo_with_a_reason() {
-        let mut play = Play::new(&["p-1"], false);
-        play.taken("a", "p-1", 1);
-        assert!(matches!(play.ended("a")[..], [Direction::GiveUp { .. }]));
-        let ended = play.happens(Happening::ConsumerEnded { status: None });
-        assert!(matches!(ended[..], [Direction::GiveUp { .. }]));
-    }
-}
+mod tests;

@@ -17,6 +17,8 @@ pub(crate) struct Report {
     pub(crate) account: Account,
     pub(crate) took: Duration,
     pub(crate) calm: bool,
+    /// The broker was to be killed, and there was no moment for it.
+    pub(crate) spared_broker: bool,
     /// What to type to start this program.
     pub(crate) program: String,
 }
@@ -79,6 +81,9 @@ impl Report {
         }
         if !self.calm && self.patients.iter().all(|patient| patient.attempts < 2) {
             problems.push("no request needed a second attempt, so nothing was shown: run it again".to_owned());
+        }
+        if self.spared_broker {
+            problems.push("the broker was not killed: nobody was at work at the right moment; run it again".to_owned());
         }
         problems
     }
@@ -167,7 +172,14 @@ mod tests {
     fn report() -> Report {
         let account = Account { accepted: 2, outcomes: 2, lost: 0, doubled: 0, redelivered: 1 };
         let patients = vec![patient("23b32be5", 1), patient("85c63cf3", 2)];
-        Report { patients, account, took: Duration::from_millis(12_840), calm: false, program: "roundtrip".into() }
+        Report {
+            patients,
+            account,
+            took: Duration::from_millis(12_840),
+            calm: false,
+            spared_broker: false,
+            program: "roundtrip".into(),
+        }
     }
 
     #[test]
@@ -202,6 +214,10 @@ Try next:
         assert!(!undisturbed.holds());
         undisturbed.calm = true;
         assert!(undisturbed.holds());
+
+        let mut spared = report();
+        spared.spared_broker = true;
+        assert!(!spared.holds());
 
         let mut lost = report();
         lost.account.lost = 1;

@@ -13,6 +13,8 @@ pub(crate) struct Track {
     pub(crate) attempt: u32,
     /// Whether the attempt has made progress that somebody saw.
     pub(crate) at_work: bool,
+    /// The service whose work on it the broker's death has made void, until it says that it has ended.
+    void: Option<String>,
     /// Whether the consumer has its outcome.
     pub(crate) ended: bool,
 }
@@ -31,11 +33,23 @@ impl Track {
         self.at_work = false;
     }
 
-    pub(crate) fn done(&mut self, now: Duration, replied: bool) {
+    /// A service ended its work on it. Says whether that counts.
+    pub(crate) fn done(&mut self, now: Duration, by: &str, replied: bool) -> bool {
+        if self.void.take_if(|void| void == by).is_some() {
+            return false;
+        }
         self.let_go(now);
         if replied {
             self.answered = Some(now);
         }
+        true
+    }
+
+    /// The broker that had handed it out is gone.
+    pub(crate) fn cut_off(&mut self, now: Duration) {
+        self.void = self.holder.as_ref().map(|(holder, _)| holder.clone());
+        self.at_work = false;
+        self.let_go(now);
     }
 
     /// Whoever held it does not any more.
@@ -48,6 +62,11 @@ impl Track {
 
     pub(crate) fn is_held_by(&self, name: &str) -> bool {
         self.holder.as_ref().is_some_and(|(holder, _)| holder == name)
+    }
+
+    /// Whether a service has it.
+    pub(crate) fn is_held(&self) -> bool {
+        self.holder.is_some()
     }
 
     /// Whether the broker has accepted it, as far as anybody told.
@@ -80,8 +99,20 @@ mod tests {
         track.taken(at(300), "a", 1);
         track.let_go(at(1000));
         track.taken(at(1600), "b", 2);
-        track.done(at(2600), true);
+        assert!(track.done(at(2600), "b", true));
         assert_eq!(track.times(), (at(800), at(1700)));
+    }
+
+    #[test]
+    fn work_that_the_brokers_death_has_made_void_ends_nothing() {
+        let mut track = Track::default();
+        track.taken(at(100), "a", 1);
+        track.cut_off(at(200));
+        assert!(!track.is_held());
+        track.taken(at(300), "a", 1);
+        assert!(!track.done(at(310), "a", false), "that was the first one");
+        assert!(track.is_held_by("a"));
+        assert!(track.done(at(400), "a", true));
     }
 
     #[test]
@@ -89,7 +120,7 @@ mod tests {
         let mut track = Track::default();
         track.taken(at(100), "a", 1);
         track.accepted(at(110));
-        track.done(at(200), true);
+        track.done(at(200), "a", true);
         assert_eq!(track.times(), (at(0), at(100)));
         assert!(!track.is_held_by("a"));
     }
