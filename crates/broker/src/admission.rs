@@ -10,6 +10,7 @@ use std::sync::Arc;
 use roundtrip_protocol::{AddPart, Answer, ChannelNumber, Header, Refusal, RefusalCode, Settle, Settlement, Submit};
 use roundtrip_transport::Admission;
 
+use crate::disk::DISK_OVERHEAD;
 use crate::memory::Room;
 use crate::message::{KEY_OVERHEAD, PART_OVERHEAD, Part, REQUEST_OVERHEAD};
 use crate::settings::PayloadLimits;
@@ -51,15 +52,16 @@ impl Doorkeeper {
             let message = format!("a payload on this channel has at most {most} bytes, this one has {payload_len}");
             return Err(Unread::Refused(Refusal::new(RefusalCode::TooLarge, message)));
         }
+        let content = (submit.operation.len() + submit.label.bytes()).saturating_add(payload_len);
         let needed = REQUEST_OVERHEAD
-            .saturating_add(submit.operation.len() + submit.label.bytes())
-            .saturating_add(submit.key.as_ref().map_or(0, |key| KEY_OVERHEAD + 2 * key.len()))
-            .saturating_add(payload_len)
-            .saturating_add(limits.reply_room);
-        self.shared.room_for_request(needed).ok_or_else(|| {
-            let message = format!("the broker has no memory for a request that needs {needed} bytes now: submit later");
-            Unread::Refused(Refusal::passing(RefusalCode::BrokerFull, message, RETRY_AFTER_MS))
-        })
+            .saturating_add(content)
+            .saturating_add(submit.key.as_ref().map_or(0, |key| KEY_OVERHEAD + 2 * key.len()));
+        let (needed, on_disk) = if limits.is_durable {
+            (needed, Some(DISK_OVERHEAD + content as u64 + limits.reply_room as u64))
+        } else {
+            (needed.saturating_add(limits.reply_room), None)
+        };
+        self.shared.room_for_request(needed, on_disk).map_err(Unread::Refused)
     }
 
     fn settlement(&self, settle: &Settle, payload_len: usize) -> Result<Room, Unread> {
@@ -79,11 +81,21 @@ impl Doorkeeper {
             return Err(Unread::Answered(Answer::TooLarge { max_payload: limits.max_payload as u64 }));
         }
         let over = (payload_len + texts).saturating_sub(limits.reply_room);
-        if over == 0 {
+        self.room_for_reply(limits, payload_len + texts, over)
+    }
+
+    /// Room for an answer or a part of so many bytes, which takes so much beyond what was set aside. What goes to the
+    /// disk is in memory on its way there.
+    fn room_for_reply(&self, limits: &PayloadLimits, bytes: usize, over: usize) -> Result<Room, Unread> {
+        let busy = || Unread::Answered(Answer::MailboxBusy { retry_after_ms: RETRY_AFTER_MS });
+        let needed = if limits.is_durable { bytes } else { over };
+        if needed == 0 {
             return Ok(Room::nothing());
         }
-        let busy = Unread::Answered(Answer::MailboxBusy { retry_after_ms: RETRY_AFTER_MS });
-        self.shared.memory.room_for_reply(over).ok_or(busy)
+        if limits.is_durable && self.shared.disk.as_ref().is_some_and(|disk| !disk.has_room_for_reply(over as u64)) {
+            return Err(busy());
+        }
+        self.shared.memory.room_for_reply(needed).ok_or_else(busy)
     }
 
     fn part(&self, part: &AddPart, payload_len: usize) -> Result<Room, Unread> {
@@ -92,8 +104,7 @@ impl Doorkeeper {
         if bytes > limits.parts_room {
             return Err(Unread::Answered(Answer::TooLarge { max_payload: limits.parts_room as u64 }));
         }
-        let busy = Unread::Answered(Answer::MailboxBusy { retry_after_ms: RETRY_AFTER_MS });
-        self.shared.memory.room_for_reply(PART_OVERHEAD + bytes).ok_or(busy)
+        self.room_for_reply(limits, PART_OVERHEAD + bytes, PART_OVERHEAD + bytes)
     }
 }
 

@@ -36,6 +36,18 @@ pub struct Broker {
     shared: Arc<Shared>,
 }
 
+/// How far a broker is with reading its durable channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// How many durable channels there are.
+    pub channels: usize,
+    /// How many of them are ready.
+    pub ready: usize,
+    /// How many requests and dead letters were read so far.
+    pub requests: usize,
+}
+
 /// Why a broker does not listen on an address.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -110,6 +122,25 @@ impl Broker {
     /// of the number of connections.
     pub async fn until(&self, mut condition: impl FnMut(&[ChannelFigures]) -> bool) {
         self.shared.changes.until(|| condition(&self.channels()).then_some(())).await;
+    }
+
+    /// How far the broker is with reading its durable channels from disk; none when it has them all. What is asked of
+    /// a channel that is not there yet waits until it is.
+    #[must_use]
+    pub fn recovery(&self) -> Option<Recovery> {
+        let mut recovery = Recovery { channels: 0, ready: 0, requests: 0 };
+        for channel in self.shared.channels.all().iter().filter(|channel| channel.is_durable()) {
+            let (is_loading, requests) = channel.recovery();
+            recovery.channels += 1;
+            recovery.ready += usize::from(!is_loading);
+            recovery.requests += requests;
+        }
+        (recovery.ready < recovery.channels).then_some(recovery)
+    }
+
+    /// Waits until the broker has read its durable channels from disk.
+    pub async fn recovered(&self) {
+        self.shared.changes.until(|| self.recovery().is_none().then_some(())).await;
     }
 
     /// Waits until a client asks the broker to drain. That is refused unless

@@ -1,14 +1,18 @@
 //! How a broker is set up.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use roundtrip_transport::runtime;
 
 use crate::broker::Broker;
+use crate::disk::{Kept, Worker};
 use crate::settings::{ChannelError, ChannelSettings, OnUnknown};
 use crate::shared::Shared;
+use crate::storage::Storage;
+use crate::storage::memory::{MemoryDisk, MemoryStorage};
+#[cfg(feature = "durable")]
+use crate::storage::sqlite::SqliteStorage;
 use crate::timer;
 
 /// Sets up a [`Broker`]. Every setting has a default, so that `Broker::builder().start()` is one that works.
@@ -19,16 +23,26 @@ pub struct BrokerBuilder {
     defaults: ChannelSettings,
     on_unknown: OnUnknown,
     limits: Limits,
-    #[allow(dead_code, reason = "used step by step")]
-    data: Option<PathBuf>,
-    #[allow(dead_code, reason = "used step by step")]
-    disk: u64,
+    keeping: Keeping,
+}
+
+/// Where durable channels are kept.
+#[derive(Debug, Clone)]
+enum Keeping {
+    /// Nowhere: there are none.
+    Nowhere,
+    /// In a folder.
+    #[cfg(feature = "durable")]
+    Folder(std::path::PathBuf),
+    /// In memory that outlives a broker.
+    Memory(MemoryDisk),
 }
 
 /// What bounds a broker.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
     pub(crate) memory: usize,
+    pub(crate) disk: u64,
     pub(crate) channels: usize,
     pub(crate) mailboxes: usize,
     pub(crate) mailbox_capacity: usize,
@@ -41,7 +55,7 @@ pub(crate) struct Limits {
 }
 
 /// Why a broker did not start.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// There is no tokio runtime on this thread.
@@ -50,6 +64,22 @@ pub enum StartError {
     /// A channel was declared that cannot be.
     #[error(transparent)]
     Channel(#[from] ChannelError),
+    /// A channel was declared durable, and there is nowhere to keep it.
+    #[error("channel {channel} is durable, and the broker has no folder for its data: name one, or leave durable out")]
+    NoFolder {
+        /// The channel; `defaults` for those that are made on first use.
+        channel: String,
+    },
+    /// The folder of the data cannot be used.
+    #[cfg(feature = "durable")]
+    #[error(transparent)]
+    Data(#[from] crate::data::OpenError),
+    /// The disk does not do what it is asked.
+    #[error("the broker's data cannot be read or written: {text}")]
+    Disk {
+        /// What it says.
+        text: String,
+    },
 }
 
 impl BrokerBuilder {
@@ -60,6 +90,7 @@ impl BrokerBuilder {
             on_unknown: OnUnknown::default(),
             limits: Limits {
                 memory: 1024 * 1024 * 1024,
+                disk: 16 * 1024 * 1024 * 1024,
                 channels: 100_000,
                 mailboxes: 100_000,
                 mailbox_capacity: 10_000,
@@ -70,8 +101,7 @@ impl BrokerBuilder {
                 drain_timeout: Duration::from_secs(30),
                 remote_drain: false,
             },
-            data: None,
-            disk: 16 * 1024 * 1024 * 1024,
+            keeping: Keeping::Nowhere,
         }
     }
 
@@ -101,15 +131,39 @@ impl BrokerBuilder {
         self
     }
 
-    /// The folder that durable channels are kept in. With one, every channel is durable that does not say otherwise.
-    pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.data = Some(folder.into());
+    /// The folder that durable channels are kept in; it is made if it is missing. With one, every channel is durable
+    /// that does not say otherwise. No two brokers have the same one at a time.
+    ///
+    /// ```no_run
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use roundtrip_broker::{Broker, ChannelSettings};
+    ///
+    /// let broker = Broker::builder()
+    ///     .data("./data")
+    ///     .channel(ChannelSettings::new("patient_summary_request"))
+    ///     .channel(ChannelSettings::new("preview_request").durable(false))
+    ///     .start()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "durable")]
+    pub fn data(mut self, folder: impl Into<std::path::PathBuf>) -> Self {
+        self.keeping = Keeping::Folder(folder.into());
         self
     }
 
-    /// How many bytes the folder of durable channels may have: 16 GiB.
+    /// Durable channels are kept in memory that lives as long as `disk` or a clone of it: for tests.
+    #[doc(hidden)]
+    pub fn data_in_memory(mut self, disk: &MemoryDisk) -> Self {
+        self.keeping = Keeping::Memory(disk.clone());
+        self
+    }
+
+    /// How many bytes the folder of durable channels may have: 16 GiB. Submissions are refused when three quarters are
+    /// used, what is set aside for outcomes included.
     pub fn disk(mut self, bytes: u64) -> Self {
-        self.disk = bytes;
+        self.limits.disk = bytes;
         self
     }
 
@@ -170,16 +224,19 @@ impl BrokerBuilder {
         self
     }
 
-    /// Starts the broker within the current tokio runtime, which needs its timer enabled.
+    /// Starts the broker within the current tokio runtime, which needs its timer enabled. With a folder for durable
+    /// channels it blocks until that is opened; the channels themselves are read afterwards, see
+    /// [`Broker::recovery`], and what is asked of one meanwhile waits until it is there.
     ///
     /// # Errors
     ///
-    /// There is no runtime, or a channel was declared that cannot be.
-    pub fn start(self) -> Result<Broker, StartError> {
+    /// There is no runtime, a channel was declared that cannot be, or the folder of the data cannot be used.
+    pub fn start(mut self) -> Result<Broker, StartError> {
         if !runtime::is_there() {
             return Err(StartError::NoRuntime);
         }
         self.defaults.check("")?;
+        self.say_what_is_durable()?;
         let mut plans = Vec::new();
         let mut names = BTreeSet::new();
         for settings in &self.channels {
@@ -189,8 +246,39 @@ impl BrokerBuilder {
             }
             plans.push(plan);
         }
-        let shared = Shared::new(self.limits, plans, self.defaults, self.on_unknown);
+        let kept = self.open()?;
+        let shared = Shared::start(self.limits, plans, self.defaults, self.on_unknown, kept);
         runtime::spawn(timer::run(shared.clone(), shared.stopped.clone()));
         Ok(Broker::new(shared))
+    }
+
+    fn say_what_is_durable(&mut self) -> Result<(), StartError> {
+        let has_folder = !matches!(self.keeping, Keeping::Nowhere);
+        let by_default = self.defaults.is_durable(has_folder);
+        self.defaults.set_default_durable(has_folder);
+        for settings in &mut self.channels {
+            settings.set_default_durable(by_default);
+        }
+        if has_folder {
+            return Ok(());
+        }
+        if by_default {
+            return Err(StartError::NoFolder { channel: "defaults".to_owned() });
+        }
+        match self.channels.iter().find(|settings| settings.is_durable(false)) {
+            Some(settings) => Err(StartError::NoFolder { channel: settings.name().to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens what durable channels are kept in, and begins this start of the broker there.
+    fn open(&self) -> Result<Option<Kept>, StartError> {
+        let (storage, worker): (Box<dyn Storage>, _) = match &self.keeping {
+            Keeping::Nowhere => return Ok(None),
+            #[cfg(feature = "durable")]
+            Keeping::Folder(folder) => (Box::new(SqliteStorage::open(folder)?), Worker::Threads),
+            Keeping::Memory(disk) => (Box::new(MemoryStorage::on(disk)), Worker::Tasks),
+        };
+        Kept::begin(storage, worker).map(Some).map_err(|error| StartError::Disk { text: error.text })
     }
 }

@@ -9,15 +9,19 @@ use roundtrip_transport::runtime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Counts time from the broker's start. It is tokio's clock, so that a test may pause it.
+/// Counts time from a start: 1970 where times are kept on disk, the broker's own otherwise. It is tokio's clock, so that
+/// a test may pause it, and setting the system's clock changes nothing while the broker runs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     start: Instant,
+    /// What it showed then.
+    shown: Duration,
 }
 
 impl Clock {
-    pub(crate) fn start() -> Self {
-        Self { start: runtime::now() }
+    /// A clock that shows this now.
+    pub(crate) fn starting_at(shown: Duration) -> Self {
+        Self { start: runtime::now(), shown }
     }
 
     pub(crate) fn now(self) -> Time {
@@ -25,12 +29,12 @@ impl Clock {
     }
 
     pub(crate) fn time(self, at: Instant) -> Time {
-        Time::after_start(at.saturating_duration_since(self.start))
+        Time::after_start(self.shown.saturating_add(at.saturating_duration_since(self.start)))
     }
 
     /// None for a time that never comes.
     pub(crate) fn instant(self, at: Time) -> Option<Instant> {
-        self.start.checked_add(at.since_start())
+        self.start.checked_add(at.since_start().saturating_sub(self.shown))
     }
 }
 
@@ -52,9 +56,31 @@ impl Jitter {
     }
 }
 
+/// A time as it is kept. One that never comes is far away.
+pub(crate) fn millis(time: Time) -> u64 {
+    const FAR_AWAY: u64 = i64::MAX as u64;
+    u64::try_from(time.since_start().as_millis()).map_or(FAR_AWAY, |millis| millis.min(FAR_AWAY))
+}
+
+/// A time as it was kept.
+pub(crate) const fn time_of(millis: u64) -> Time {
+    Time::after_start(Duration::from_millis(millis))
+}
+
+/// Milliseconds since 1970 by the system's clock, read once when a broker starts. None in a simulation.
+pub(crate) fn system_millis() -> u64 {
+    #[cfg(feature = "simulation")]
+    if runtime::chance().is_some() {
+        return 0;
+    }
+    let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO);
+    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// An id for a request that the broker makes itself, at a time of this start of the broker: a UUIDv7.
-pub(crate) fn request_id(start: u64, now: Time, jitter: &Jitter) -> RequestId {
-    let millis = (start >> 16).saturating_add(u64::try_from(now.since_start().as_millis()).unwrap_or(u64::MAX));
+pub(crate) fn request_id(start: u64, clock: Clock, now: Time, jitter: &Jitter) -> RequestId {
+    let running = now.since_start().saturating_sub(clock.shown);
+    let millis = (start >> 16).saturating_add(u64::try_from(running.as_millis()).unwrap_or(u64::MAX));
     let mut random = [0; 10];
     random[..8].copy_from_slice(&jitter.bits().to_le_bytes());
     random[8..].copy_from_slice(&jitter.bits().to_le_bytes()[..2]);
@@ -68,9 +94,7 @@ pub(crate) fn start_number() -> u64 {
     if let Some(bits) = runtime::chance() {
         return bits | 1;
     }
-    let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO);
-    let millis = u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX);
-    (millis << 16) | (random_number() & 0xffff) | 1
+    (system_millis() << 16) | (random_number() & 0xffff) | 1
 }
 
 fn random_number() -> u64 {

@@ -9,6 +9,7 @@ use roundtrip_protocol::{Drain, ErrorCode, Problem};
 use roundtrip_transport::runtime;
 
 use crate::batch::Batch;
+use crate::handles::Held;
 use crate::lock::Lock;
 use crate::memory::Room;
 use crate::message::Answer;
@@ -26,7 +27,7 @@ pub struct ShutdownReport {
     /// Accepted requests that were failed with code `broker_stopped`, because they had no outcome when the time to
     /// drain was over.
     pub failed: usize,
-    /// Outcomes that nobody had acknowledged when the broker ended.
+    /// Outcomes in memory that nobody had acknowledged when the broker ended.
     pub unacknowledged: usize,
     /// Requests without an outcome that durable channels keep for the next start.
     pub kept: usize,
@@ -69,7 +70,8 @@ impl Draining {
 pub(crate) async fn run(shared: &Arc<Shared>) -> ShutdownReport {
     announce(shared);
     let timeout = shared.limits.drain_timeout;
-    let all_done = shared.changes.until(|| (sum(shared) == Left::default()).then_some(()));
+    stop_dispatch(shared);
+    let all_done = shared.changes.until(|| sum(shared).is_done().then_some(()));
     let _ = runtime::timeout(timeout, all_done).await;
 
     let failed = sum(shared).open;
@@ -82,7 +84,10 @@ pub(crate) async fn run(shared: &Arc<Shared>) -> ShutdownReport {
     }
     let unacknowledged = sum(shared).outcomes;
     say_the_end(shared).await;
-    ShutdownReport { failed, unacknowledged, kept: 0 }
+    if let Some(disk) = &shared.disk {
+        disk.until_kept().await;
+    }
+    ShutdownReport { failed, unacknowledged, kept: sum(shared).kept }
 }
 
 /// Services first: they hear of it before requesters are refused.
@@ -99,12 +104,21 @@ fn announce(shared: &Arc<Shared>) {
     batch.finish();
 }
 
+/// What waits on durable channels is left to the next start.
+fn stop_dispatch(shared: &Arc<Shared>) {
+    let mut batch = Batch::new(shared);
+    for channel in shared.channels.all().iter().filter(|channel| channel.is_durable()) {
+        channel.run(Command::StopDispatch, &mut batch);
+    }
+    batch.finish();
+}
+
 fn fail_the_rest(shared: &Arc<Shared>) {
     let mut batch = Batch::new(shared);
     let problem = Problem::new("broker_stopped", "the broker stopped before the request had an outcome");
-    let answer = Answer::problem(problem, None, Bytes::new(), Room::nothing());
-    for channel in shared.channels.all() {
-        channel.run(Command::Stop { answer: Arc::clone(&answer) }, &mut batch);
+    let answer = Held::Here(Answer::problem(problem, None, Bytes::new(), Room::nothing()));
+    for channel in shared.channels.all().iter().filter(|channel| !channel.is_durable()) {
+        channel.run(Command::Stop { answer: answer.clone() }, &mut batch);
     }
     batch.finish();
 }
@@ -122,20 +136,35 @@ async fn say_the_end(shared: &Arc<Shared>) {
     let _ = runtime::timeout(LAST_ACKNOWLEDGEMENTS, shared.tasks.wait()).await;
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 struct Left {
-    /// Requests without an outcome.
+    /// Requests in memory without an outcome.
     open: usize,
-    /// Outcomes in mailboxes. Those in none are for whoever asks, and nobody has to.
+    /// Outcomes in memory that are in mailboxes. Those in none are for whoever asks, and nobody has to.
     outcomes: usize,
+    /// Deliveries of durable channels, which may still be settled.
+    in_flight: usize,
+    /// Requests without an outcome that stay on disk.
+    kept: usize,
+}
+
+impl Left {
+    const fn is_done(&self) -> bool {
+        self.open == 0 && self.outcomes == 0 && self.in_flight == 0
+    }
 }
 
 fn sum(shared: &Shared) -> Left {
     let mut left = Left::default();
     for channel in shared.channels.all() {
-        let (open, unacknowledged) = channel.open_and_unacknowledged();
-        left.open += open;
-        left.outcomes += unacknowledged;
+        let (figures, unacknowledged) = channel.live_figures();
+        if channel.is_durable() {
+            left.in_flight += figures.in_flight;
+            left.kept += figures.open;
+        } else {
+            left.open += figures.open;
+            left.outcomes += unacknowledged;
+        }
     }
     left
 }

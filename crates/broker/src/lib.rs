@@ -17,6 +17,9 @@ mod changes;
 mod channel;
 mod clock;
 mod connections;
+#[cfg(feature = "durable")]
+pub mod data;
+mod disk;
 mod drain;
 mod handles;
 mod in_process;
@@ -32,16 +35,17 @@ mod shared;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod simulation;
-#[allow(dead_code, reason = "used step by step")]
 mod storage;
 mod tcp;
 mod timer;
 mod unnamed;
 
-pub use broker::{Broker, ListenError};
+pub use broker::{Broker, ListenError, Recovery};
 pub use builder::{BrokerBuilder, StartError};
 pub use drain::ShutdownReport;
 pub use in_process::InProcess;
 pub use roundtrip_core::NoService;
 pub use roundtrip_protocol::{ChannelFigures, ChannelName, NameError};
 pub use settings::{ChannelError, ChannelSettings, OnUnknown};
+#[doc(hidden)]
+pub use storage::memory::MemoryDisk;

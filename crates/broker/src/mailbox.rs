@@ -66,6 +66,7 @@ impl Hash for Posted {
 pub(crate) struct MailboxEntry {
     serial: u64,
     address: Address,
+    is_unnamed: bool,
     capacity: usize,
     /// Places that requests have taken.
     places: AtomicUsize,
@@ -83,8 +84,8 @@ struct Guarded {
     is_noted: bool,
     /// Somebody pulls.
     is_pulled: bool,
-    /// What is offered to a connection, while its channel has not said whether that is sent it.
-    offered: Option<(Peer, Posted)>,
+    /// What is offered to readers, while its channel has not said whether that is sent them.
+    offered: Vec<(Peer, ReaderId, Posted)>,
 }
 
 /// A use of a mailbox: by a request that has a place in it, by a reader, by a session that knows it.
@@ -104,7 +105,23 @@ impl MailboxHandle {
         let capacity = self.0.capacity;
         let take = |taken: usize| (taken < capacity).then_some(taken + 1);
         self.0.places.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok()?;
-        Some(Place(Some(Arc::new(Taken { mailbox: self.clone(), is_given_back: AtomicBool::new(false) }))))
+        Some(Place { mailbox: Some(self.clone()), is_taken: true })
+    }
+
+    /// A place for a request that had one before the broker started, full or not.
+    pub(crate) fn place_again(&self) -> Place {
+        self.0.places.fetch_add(1, Ordering::Relaxed);
+        Place { mailbox: Some(self.clone()), is_taken: true }
+    }
+
+    /// The address alone.
+    pub(crate) fn address_alone(&self) -> Place {
+        Place { mailbox: Some(self.clone()), is_taken: false }
+    }
+
+    /// Whether its requester's name was made by its library.
+    pub(crate) fn is_unnamed(&self) -> bool {
+        self.0.is_unnamed
     }
 
     /// Whether requests have places in it.
@@ -176,7 +193,7 @@ impl MailboxHandle {
     /// sent: a second one would send it twice.
     pub(crate) fn repost(&self, peer: PeerId, posted: &Posted, batch: &mut Batch) {
         let mut state = self.0.state.locked();
-        let is_undecided = state.offered.as_ref().is_some_and(|(to, offered)| {
+        let is_undecided = state.offered.iter().any(|(to, _, offered)| {
             // Where the connection reads the mailbox twice, another reader of it may have been passed over before.
             let mine =
                 |open: &mut Open| open.mailboxes().filter(|(_, mailbox)| mailbox.serial() == self.serial()).count();
@@ -188,10 +205,12 @@ impl MailboxHandle {
         }
     }
 
-    /// Whether a reader was sent what it was offered last. Under the lock of the channel that decided it.
-    pub(crate) fn decide(&self, reader: ReaderId, is_sent: bool) {
+    /// Whether a reader was sent what it was offered. Under the lock of the channel that decided it.
+    pub(crate) fn decide(&self, reader: ReaderId, posted: &Posted, is_sent: bool) {
         let mut state = self.0.state.locked();
-        state.offered = None;
+        if let Some(index) = state.offered.iter().position(|(_, to, offered)| *to == reader && offered == posted) {
+            state.offered.swap_remove(index);
+        }
         if !is_sent {
             state.mailbox.handle_skipped(reader);
         }
@@ -223,11 +242,11 @@ impl MailboxHandle {
                 return;
             };
             let reader = ReaderId { peer: roundtrip_core::Peer::id(&peer), mailbox: number };
-            state.offered = Some((peer.clone(), posted.clone()));
+            state.offered.push((peer.clone(), reader, posted.clone()));
             drop(state);
             match posted.channel.upgrade() {
-                Some(channel) => channel.reply(posted.id, &peer, reader, self, batch),
-                None => self.decide(reader, false),
+                Some(channel) => channel.reply(posted.id, peer, reader, self, batch),
+                None => self.decide(reader, &posted, false),
             }
         }
     }
@@ -273,24 +292,21 @@ impl fmt::Debug for MailboxHandle {
     }
 }
 
-/// A request's return address, and its place there until the outcome is acknowledged or gone. Clones are the same place.
-#[derive(Debug, Clone)]
-pub(crate) struct Place(Option<Arc<Taken>>);
-
+/// A request's return address, and its place there, which is free again when it is dropped. A clone is the address alone.
 #[derive(Debug)]
-struct Taken {
-    mailbox: MailboxHandle,
-    is_given_back: AtomicBool,
+pub(crate) struct Place {
+    mailbox: Option<MailboxHandle>,
+    is_taken: bool,
 }
 
 impl Place {
     /// Of a request that wants no reply.
     pub(crate) const fn nowhere() -> Self {
-        Self(None)
+        Self { mailbox: None, is_taken: false }
     }
 
-    pub(crate) fn mailbox(&self) -> Option<&MailboxHandle> {
-        self.0.as_ref().map(|taken| &taken.mailbox)
+    pub(crate) const fn mailbox(&self) -> Option<&MailboxHandle> {
+        self.mailbox.as_ref()
     }
 
     /// The reply channel, if there is still a mailbox on it.
@@ -298,26 +314,21 @@ impl Place {
         let mailbox = self.mailbox().filter(|mailbox| !mailbox.has_ended())?;
         Some(mailbox.address().reply_channel.clone())
     }
+}
 
-    /// Another request may have the place. The address stays.
-    pub(crate) fn give_back(&self) {
-        if let Some(taken) = &self.0 {
-            taken.give_back();
-        }
+impl Clone for Place {
+    fn clone(&self) -> Self {
+        Self { mailbox: self.mailbox.clone(), is_taken: false }
     }
 }
 
-impl Taken {
-    fn give_back(&self) {
-        if !self.is_given_back.swap(true, Ordering::Relaxed) {
-            self.mailbox.0.places.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Drop for Taken {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.give_back();
+        if self.is_taken
+            && let Some(mailbox) = &self.mailbox
+        {
+            mailbox.0.places.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -38,7 +38,7 @@ impl Payload {
 
 /// A request's message.
 pub(crate) struct Request {
-    pub(crate) operation: String,
+    pub(crate) operation: Arc<str>,
     pub(crate) label: Label,
     payload: Mutex<Option<Arc<Payload>>>,
     /// For everything but the payload, and for the reply.
@@ -46,10 +46,10 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn new(operation: String, label: Label, payload: Bytes, mut room: Room) -> Arc<Self> {
+    pub(crate) fn new(operation: impl Into<Arc<str>>, label: Label, payload: Bytes, mut room: Room) -> Arc<Self> {
         let payload_room = room.split(payload.len());
         let payload = Mutex::new(Payload::new(payload, payload_room));
-        Arc::new(Self { operation, label, payload, _room: room })
+        Arc::new(Self { operation: operation.into(), label, payload, _room: room })
     }
 
     pub(crate) fn payload(&self) -> Option<Arc<Payload>> {
@@ -59,6 +59,11 @@ impl Request {
     /// What is kept for it beside the payload's own bytes and what it reserves for the reply.
     pub(crate) fn texts(&self) -> usize {
         self.operation.len() + self.label.bytes()
+    }
+
+    /// What is kept for it, about, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.texts() + self.payload.locked().as_ref().map_or(0, |payload| payload.bytes().len())
     }
 
     /// The payload is delivered no more.
@@ -112,7 +117,8 @@ pub(crate) struct Answer {
     _room: Room,
 }
 
-enum Words {
+/// What an answer says beside its payload.
+pub(crate) enum Words {
     Reply(Label),
     Problem { problem: Problem, content_type: Option<String> },
 }
@@ -124,6 +130,10 @@ impl Answer {
 
     pub(crate) fn problem(problem: Problem, content_type: Option<String>, payload: Bytes, room: Room) -> Arc<Self> {
         Arc::new(Self { words: Words::Problem { problem, content_type }, payload, _room: room })
+    }
+
+    pub(crate) const fn words(&self) -> &Words {
+        &self.words
     }
 
     /// How a request ended that this is the answer to.
@@ -151,15 +161,17 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// An outcome as it travels: how it ended, and the answer whose payload belongs to it.
+/// An outcome as it travels: how it ended, and the answer whose payload belongs to it, which is in memory.
 pub(crate) fn travelling(outcome: &Outcome<BrokerHandles>) -> (roundtrip_protocol::Ending, Option<&Arc<Answer>>) {
     use roundtrip_protocol::Ending as Wire;
     match &outcome.ending {
         Ending::Replied(answer) | Ending::Failed(answer) => {
-            (answer.ending(), Some(answer))
+            let answer = answer.here();
+            let unknown = || Wire::Failed { problem: Problem::new("unknown", ""), content_type: None };
+            (answer.map_or_else(unknown, |answer| answer.ending()), answer)
         }
         Ending::Dead { reason, last } => {
-            (Wire::Dead { reason: *reason, last: last.as_ref().map(|answer| answer.said()) }, None)
+            (Wire::Dead { reason: *reason, last: last.as_ref().and_then(|answer| Some(answer.here()?.said())) }, None)
         }
         Ending::Expired => (Wire::Expired, None),
         Ending::Cancelled => (Wire::Cancelled, None),

@@ -51,8 +51,23 @@ struct Inner {
     is_unread: AtomicBool,
     /// How many bytes wait; written under the lock of `outbox`.
     weight: AtomicUsize,
+    /// How many more a durable channel is going to put in, when it may.
+    promised: AtomicUsize,
     touched: AtomicBool,
     outbox: Mutex<Outbox>,
+}
+
+/// Bytes that count as waiting before a connection until it is dropped: because they are, or will never be.
+#[derive(Debug)]
+pub(crate) struct Promise {
+    peer: Peer,
+    bytes: usize,
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.peer.0.promised.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// What came of taking frames from an outbox.
@@ -74,6 +89,7 @@ impl Peer {
             life,
             is_unread: AtomicBool::new(false),
             weight: AtomicUsize::new(0),
+            promised: AtomicUsize::new(0),
             touched: AtomicBool::new(false),
             outbox: Mutex::new(Outbox::new(room, max_open)),
         }))
@@ -195,7 +211,13 @@ impl Peer {
     }
 
     pub(crate) fn is_under_mark(&self) -> bool {
-        self.0.weight.load(Ordering::Relaxed) < MARK
+        self.0.weight.load(Ordering::Relaxed) + self.0.promised.load(Ordering::Relaxed) < MARK
+    }
+
+    /// So many bytes are going to be put before it.
+    pub(crate) fn promise(&self, bytes: usize) -> Promise {
+        self.0.promised.fetch_add(bytes, Ordering::Relaxed);
+        Promise { peer: self.clone(), bytes }
     }
 
     /// While nothing is read from the connection, its leases do not run out.
@@ -274,7 +296,7 @@ impl Peer {
             return;
         }
         let before = self.0.weight.fetch_add(item.weight(), Ordering::Relaxed);
-        outbox.was_over_mark |= before + item.weight() >= MARK;
+        outbox.was_over_mark |= before + item.weight() >= MARK || !self.is_under_mark();
         outbox.texts += item.texts();
         outbox.items.push_back(item);
         outbox.count_room();

@@ -22,6 +22,7 @@ use roundtrip_protocol::{ChannelName, NameError, Refusal, RefusalCode};
 pub struct ChannelSettings {
     name: String,
     reply_channel: Option<String>,
+    durable: Option<bool>,
     core: Settings,
     max_lease: Duration,
     operations: Option<Vec<String>>,
@@ -35,6 +36,7 @@ impl ChannelSettings {
         Self {
             name: name.into(),
             reply_channel: None,
+            durable: None,
             core: Settings::default(),
             max_lease: Duration::from_secs(3600),
             operations: None,
@@ -43,6 +45,7 @@ impl ChannelSettings {
                 max_payload: 16 * 1024 * 1024,
                 reply_room: 4 * 1024,
                 parts_room: Settings::default().parts_room,
+                is_durable: false,
             },
         }
     }
@@ -60,10 +63,10 @@ impl ChannelSettings {
         self
     }
 
-    /// Whether what the channel accepts survives the broker: as the broker's
-    /// [`data`](crate::BrokerBuilder::data) says, unless set.
+    /// Whether what the channel accepts survives the broker. Unless it is said here, a channel is durable if the broker
+    /// has a folder for that: see [`BrokerBuilder::data`](crate::BrokerBuilder::data).
     pub fn durable(mut self, is_durable: bool) -> Self {
-        self.core.is_durable = is_durable;
+        self.durable = Some(is_durable);
         self
     }
 
@@ -205,6 +208,22 @@ impl ChannelSettings {
         self
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the channel is durable, where it is if it does not say so itself.
+    pub(crate) fn is_durable(&self, otherwise: bool) -> bool {
+        self.durable.unwrap_or(otherwise)
+    }
+
+    /// Says whether the channel is durable where it does not say so itself.
+    pub(crate) fn set_default_durable(&mut self, is_durable: bool) {
+        let is_durable = self.is_durable(is_durable);
+        self.core.is_durable = is_durable;
+        self.payload_limits.is_durable = is_durable;
+    }
+
     pub(crate) const fn payload_limits(&self) -> PayloadLimits {
         self.payload_limits
     }
@@ -317,6 +336,7 @@ pub(crate) struct PayloadLimits {
     pub(crate) max_payload: usize,
     pub(crate) reply_room: usize,
     pub(crate) parts_room: usize,
+    pub(crate) is_durable: bool,
 }
 
 /// Settings that were held against the rules.
@@ -332,6 +352,11 @@ pub(crate) struct ChannelPlan {
 }
 
 impl ChannelPlan {
+    pub(crate) const fn set_durable(&mut self, is_durable: bool) {
+        self.settings.is_durable = is_durable;
+        self.payload_limits.is_durable = is_durable;
+    }
+
     /// The lease of a service that wishes for this one.
     pub(crate) fn lease(&self, wish: Option<Duration>) -> Duration {
         wish.map_or(self.settings.lease, |wish| wish.min(self.max_lease.max(self.settings.lease)))

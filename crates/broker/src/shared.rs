@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use roundtrip_protocol::{Refusal, RefusalCode};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -12,6 +14,7 @@ use crate::changes::Changes;
 use crate::channel::Channels;
 use crate::clock::{Clock, Jitter, start_number};
 use crate::connections::Connections;
+use crate::disk::{Disk, Kept};
 use crate::drain::Draining;
 use crate::instances::Instances;
 use crate::mailbox::Mailboxes;
@@ -19,6 +22,9 @@ use crate::memory::{Memory, Room};
 use crate::settings::{ChannelPlan, ChannelSettings, OnUnknown};
 use crate::timer::Timer;
 use crate::unnamed::UnnamedRequesters;
+
+/// When to try again where there is no room, in milliseconds.
+const RETRY_AFTER_MS: u64 = 1_000;
 
 /// The broker, without its listeners.
 pub(crate) struct Shared {
@@ -28,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) jitter: Jitter,
     pub(crate) memory: Arc<Memory>,
+    /// Where durable channels are kept, if there are some.
+    pub(crate) disk: Option<Arc<Disk>>,
     pub(crate) channels: Channels,
     pub(crate) mailboxes: Arc<Mailboxes>,
     pub(crate) unnamed: UnnamedRequesters,
@@ -50,20 +58,24 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(
+    pub(crate) fn start(
         limits: Limits,
         plans: Vec<ChannelPlan>,
         defaults: ChannelSettings,
         on_unknown: OnUnknown,
+        kept: Option<Kept>,
     ) -> Arc<Self> {
         let memory = Memory::new(limits.memory);
-        let start = start_number();
+        let start = kept.as_ref().map_or_else(start_number, |kept| kept.start.number);
+        let shown = kept.as_ref().map_or(Duration::ZERO, |kept| Duration::from_millis(kept.start.now_ms));
+        let disk = kept.as_ref().map(|kept| kept.disk(&limits));
+        let on_disk = disk.as_ref().zip(kept.as_ref()).map(|(disk, kept)| (disk, kept.channels.clone()));
         let stopped = CancellationToken::new();
-        Arc::new(Self {
+        let shared = Arc::new(Self {
             start,
-            clock: Clock::start(),
+            clock: Clock::starting_at(shown),
             jitter: Jitter::seeded(),
-            channels: Channels::new(plans, defaults, on_unknown, limits.channels, start, &memory),
+            channels: Channels::new(plans, defaults, on_unknown, limits.channels, start, &memory, on_disk),
             mailboxes: Mailboxes::new(limits.mailboxes, limits.mailbox_capacity, &memory),
             unnamed: UnnamedRequesters::default(),
             instances: Instances::default(),
@@ -78,31 +90,47 @@ impl Shared {
             stopped,
             tasks: TaskTracker::new(),
             memory,
+            disk,
             limits,
-        })
+        });
+        if let Some(kept) = kept {
+            Disk::start(&shared, kept);
+        }
+        shared
     }
 
     pub(crate) fn count_garbage(&self) {
         self.garbage.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Memory for a request. Where it is short, outcomes that were fetched and are in no mailbox go first. No lock but
-    /// a session's is held when it is called.
-    pub(crate) fn room_for_request(self: &Arc<Self>, bytes: usize) -> Option<Room> {
+    /// Room for a request: memory, and if it is durable so many bytes of the disk. Where either is short, outcomes that
+    /// were fetched and are in no mailbox go first. No lock but a session's is held when it is called.
+    pub(crate) fn room_for_request(self: &Arc<Self>, bytes: usize, on_disk: Option<u64>) -> Result<Room, Refusal> {
         loop {
-            if let Some(room) = self.memory.room_for_submission(bytes) {
-                return Some(room);
-            }
-            if self.fetched.load(Ordering::Relaxed) == 0 {
-                return None;
+            let refusal = match self.try_room_for_request(bytes, on_disk) {
+                Ok(room) => return Ok(room),
+                Err(refusal) => refusal,
+            };
+            if refusal.code != RefusalCode::BrokerFull || self.fetched.load(Ordering::Relaxed) == 0 {
+                return Err(refusal);
             }
             let mut batch = Batch::new(self);
             let freed = self.channels.all().iter().filter(|channel| channel.make_room(&mut batch)).count();
             batch.finish();
             if freed == 0 {
-                return None;
+                return Err(refusal);
             }
         }
+    }
+
+    fn try_room_for_request(&self, bytes: usize, on_disk: Option<u64>) -> Result<Room, Refusal> {
+        if let Some((disk, bytes)) = self.disk.as_ref().zip(on_disk) {
+            disk.check_submission(bytes)?;
+        }
+        self.memory.room_for_submission(bytes).ok_or_else(|| {
+            let message = format!("the broker has no memory for a request that needs {bytes} bytes now: submit later");
+            Refusal::passing(RefusalCode::BrokerFull, message, RETRY_AFTER_MS)
+        })
     }
 
     /// Ends everything at once. Calling it again does nothing.
@@ -116,6 +144,9 @@ impl Shared {
         }
         batch.wake();
         drop(batch);
+        if let Some(disk) = &self.disk {
+            disk.stop();
+        }
         self.timer.clear();
         self.unnamed.clear();
         self.channels.clear();

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roundtrip_core::{Command, Effect, Peer as _, Settling, Tell, What};
+use roundtrip_core::{Command, Peer as _, Settling, Tell, What};
 use roundtrip_protocol::{
     Acknowledgement, Answer, ChannelName, Hold, RefusalCode, RequestId, RequesterName, StopReason, Token,
 };
@@ -170,8 +170,8 @@ pub(crate) fn watch_command(channel: &ChannelEntry, command: &Command<BrokerHand
     tell(channel, event);
 }
 
-pub(crate) fn watch_effect(channel: &ChannelEntry, effect: &Effect<BrokerHandles>) {
-    let event = match &effect.what {
+pub(crate) fn watch_effect(channel: &ChannelEntry, what: &What<BrokerHandles>) {
+    let event = match what {
         What::Post { id, .. } => Event::Posted { id: *id },
         What::Unpost { id, .. } => Event::Unposted { id: *id },
         What::Tell { peer, tell } => match tell {

@@ -3,6 +3,13 @@
 //! A [`Storage`] knows nothing of channels' rules. It makes a list of [`Write`]s durable, all or none, and a [`Reader`]
 //! gives back what they amount to. So faults can be put under it, and another engine can take its place.
 
+mod body;
+pub(crate) mod memory;
+#[cfg(feature = "durable")]
+pub(crate) mod sqlite;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -186,6 +193,27 @@ pub(crate) struct StoredEnd {
     pub(crate) is_acknowledged: bool,
 }
 
+impl StoredEnd {
+    /// What a new outcome is kept as.
+    fn of(end: &NewEnd) -> Self {
+        let outcome = match &end.outcome {
+            NewOutcome::Replied(row, answer) => StoredOutcome::Replied(*row, answer.payload.len() as u64),
+            NewOutcome::Failed(row, answer) => StoredOutcome::Failed(*row, answer.payload.len() as u64),
+            NewOutcome::Dead { reason, last } => StoredOutcome::Dead { reason: *reason, last: last.clone() },
+            NewOutcome::Expired => StoredOutcome::Expired,
+            NewOutcome::Cancelled => StoredOutcome::Cancelled,
+        };
+        Self {
+            attempts: end.attempts,
+            deliveries: end.deliveries,
+            since_ms: end.since_ms,
+            settled_by: end.settled_by,
+            outcome,
+            is_acknowledged: false,
+        }
+    }
+}
+
 /// How a request ended. Of an answer: its row, and how many bytes its payload has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StoredOutcome {
@@ -204,6 +232,14 @@ impl StoredOutcome {
             Self::Dead { .. } => OutcomeKind::Dead,
             Self::Expired => OutcomeKind::Expired,
             Self::Cancelled => OutcomeKind::Cancelled,
+        }
+    }
+
+    /// The row of the answer, if there is one.
+    const fn answer(&self) -> Option<Row> {
+        match self {
+            Self::Replied(row, _) | Self::Failed(row, _) => Some(*row),
+            Self::Dead { .. } | Self::Expired | Self::Cancelled => None,
         }
     }
 }

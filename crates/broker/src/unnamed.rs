@@ -11,6 +11,7 @@ use roundtrip_protocol::RequesterName;
 use crate::batch::Batch;
 use crate::lock::Lock;
 use crate::mailbox::MailboxHandle;
+use crate::shared::Shared;
 use crate::timer::Due;
 
 /// How long an unnamed requester may be away.
@@ -40,6 +41,20 @@ impl UnnamedRequesters {
             && unnamed.mailboxes.iter().all(|known| known.serial() != mailbox.serial())
         {
             unnamed.mailboxes.push(mailbox.clone());
+        }
+    }
+
+    /// It was there before the broker started, and has a while to come back.
+    pub(crate) fn remember(&self, requester: &RequesterName, mailbox: &MailboxHandle, shared: &Shared) {
+        let mut all = self.0.locked();
+        let is_known = all.contains_key(requester);
+        let unnamed = all.entry(requester.clone()).or_default();
+        if unnamed.mailboxes.iter().all(|known| known.serial() != mailbox.serial()) {
+            unnamed.mailboxes.push(mailbox.clone());
+        }
+        if !is_known {
+            unnamed.absences += 1;
+            shared.timer.arm(shared.clock.now() + AWAY, Due::Unnamed(requester.clone(), unnamed.absences));
         }
     }
 

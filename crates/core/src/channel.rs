@@ -18,16 +18,27 @@
 //! | when a service settles, and the fence before it | `settle.rs` |
 //! | when a request is cancelled or expires | `stop.rs` |
 //! | when a request is dead | `dead.rs` |
+//! | when a request has its outcome, and when it is gone | `end.rs` |
 //! | with interim results | `part.rs` |
 //! | when a requester follows its request, and acknowledges | `follow.rs` |
+//! | with what a durable channel keeps | `record.rs`, `keep.rs`, and when it is damaged `damage.rs` |
+//! | when a channel begins again with that | `restore.rs` |
+//!
+//! A request stands in a slot (`requests.rs`, `slots.rs`); the queue and the times (`queue.rs`, `due.rs`) know it by the
+//! slot's number, everybody else by its id.
 
 mod accept;
 mod command;
+mod damage;
 mod dead;
 mod dispatch;
+mod due;
 mod effect;
+mod end;
 mod figures;
 mod follow;
+mod followers;
+mod keep;
 mod key;
 mod lease;
 mod pace;
@@ -35,8 +46,11 @@ mod part;
 mod queue;
 mod record;
 mod request;
+mod requests;
+mod restore;
 mod settings;
 mod settle;
+mod slots;
 mod stop;
 
 use std::collections::{BTreeSet, HashMap};
@@ -48,6 +62,7 @@ pub use dead::DeadLetter;
 use dead::DeadLetters;
 pub use dispatch::DELIVERIES_AT_ONCE;
 use dispatch::Services;
+use due::Due;
 pub use effect::{Change, Effect, Ending, Original, Outcome, Tell, What};
 pub use figures::Figures;
 use follow::Followers;
@@ -58,31 +73,30 @@ use pace::Pace;
 use queue::Queue;
 pub use record::{Accepted, Ended, Record, Restored, RestoredParts, Tried};
 use request::{Request, Stage};
+use requests::Requests;
 pub use settings::{NoService, Rate, Settings};
 use stop::Stopping;
 
-use crate::handles::{Handles, Peer, Place};
+use crate::handles::Handles;
 use crate::planted::{self, Fault};
 use crate::time::{Now, Time};
-
-/// How many fetched outcomes go at once where memory is short.
-const FETCHED_AT_ONCE: usize = 64;
 
 /// A channel: its requests until they are gone, and the services that take them.
 #[derive(Debug)]
 pub struct Channel<H: Handles> {
     settings: Settings,
     start: u64,
-    requests: HashMap<RequestId, Request<H>>,
+    requests: Requests<H>,
     queue: Queue,
-    /// The one time at which each thing next needs attention, if there is one.
-    due: BTreeSet<(Time, Due)>,
+    due: Due,
     services: Services<H>,
     pace: Pace,
     followed: Followers,
     keys: Keys,
     /// The last deliveries of requests that ended under them.
     stopping: HashMap<RequestId, Stopping<H>>,
+    /// When their leases end.
+    stopping_due: BTreeSet<(Time, RequestId)>,
     dead: DeadLetters<H>,
     /// Outcomes that may go where memory is short, by when they came.
     fetched: BTreeSet<(Time, RequestId)>,
@@ -100,13 +114,6 @@ pub struct Channel<H: Handles> {
     change: Change,
 }
 
-/// What needs attention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Due {
-    Request(RequestId),
-    Stopping(RequestId),
-}
-
 impl<H: Handles> Channel<H> {
     /// An empty channel; `start` is the broker's start number, which stands in every token.
     #[must_use]
@@ -114,14 +121,15 @@ impl<H: Handles> Channel<H> {
         Self {
             settings,
             start,
-            requests: HashMap::new(),
+            requests: Requests::default(),
             queue: Queue::default(),
-            due: BTreeSet::new(),
+            due: Due::default(),
             services: Services::default(),
             pace: Pace::default(),
             followed: Followers::default(),
             keys: Keys::default(),
             stopping: HashMap::new(),
+            stopping_due: BTreeSet::new(),
             dead: DeadLetters::default(),
             fetched: BTreeSet::new(),
             open: 0,
@@ -158,9 +166,28 @@ impl<H: Handles> Channel<H> {
     /// When something is due next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        let request = self.due.first().map(|(time, _)| *time);
+        let request = self.due.first().map(|(time, _)| time);
+        let stopping = self.stopping_due.first().map(|(time, _)| *time);
         let letter = self.dead.due(self.settings.dead_letter_age);
-        [request, letter, self.pace.opens_at].into_iter().flatten().min()
+        [request, stopping, letter, self.pace.opens_at].into_iter().flatten().min()
+    }
+
+    /// Says when the request's stage next needs attention; at [`Time::NEVER`] it needs none. The deadline comes first
+    /// where it is earlier.
+    fn set_due(&mut self, id: RequestId, due: Option<Time>) {
+        let Some(slot) = self.requests.slot(&id) else { return };
+        let Some(request) = self.requests.at_mut(slot) else { return };
+        let deadline = if request.has_ended() { Time::NEVER } else { request.deadline };
+        let due = due.unwrap_or(Time::NEVER).min(deadline);
+        let before = std::mem::replace(&mut request.due, due);
+        if before != due {
+            if before < Time::NEVER {
+                self.due.remove(before, slot);
+            }
+            if due < Time::NEVER {
+                self.due.insert(due, slot);
+            }
+        }
     }
 
     /// Requests that count against `capacity`: those that no service works on.
@@ -217,20 +244,24 @@ impl<H: Handles> Step<'_, H> {
                 self.redrive(&peer, call, id, new_id, request, place);
             }
             Command::Purge { peer, call, id } => self.purge(&peer, call, id),
-            Command::Damaged { .. } => {}
+            Command::Damaged { id } => self.damaged(id),
+            Command::StopDispatch => self.channel.pace.has_stopped = true,
             Command::Stop { answer } => self.stop(&answer),
         }
     }
 
     fn do_what_is_due(&mut self) {
         self.drop_surplus_letters();
-        while let Some(&(time, due)) = self.channel.due.first() {
-            if time > self.now.time {
-                return;
-            }
-            match due {
-                Due::Request(id) => self.request_is_due(id),
-                Due::Stopping(id) => self.end_stopping(id),
+        loop {
+            let request = self.channel.due.first().filter(|(time, _)| *time <= self.now.time);
+            let stopping = self.channel.stopping_due.first().filter(|(time, _)| *time <= self.now.time).copied();
+            match (request, stopping) {
+                (Some((due, slot)), stopping) if stopping.is_none_or(|(time, _)| due <= time) => {
+                    let Some(Request { id, .. }) = self.channel.requests.at(slot) else { return };
+                    self.request_is_due(*id);
+                }
+                (_, Some((_, id))) => self.end_stopping(id),
+                (_, None) => return,
             }
         }
     }
@@ -241,86 +272,21 @@ impl<H: Handles> Step<'_, H> {
             Some(request) => match request.stage {
                 Stage::Scheduled { .. } => self.come_due(id),
                 Stage::InFlight(_) => self.delivery_is_due(id),
-                Stage::Lost { .. } => self.give_up(id),
-                Stage::BackingOff => self.requeue(id),
-                Stage::Ended { .. } => self.forget(id),
+                Stage::Lost(_) => self.give_up(id),
+                Stage::BackingOff => self.wait(id),
+                Stage::Ended(_) => self.forget(id),
                 Stage::Waiting => self.set_due(id, None),
             },
             None => {}
         }
     }
 
-    /// The request waits again, at its old place.
-    fn requeue(&mut self, id: RequestId) {
-        if let Some(request) = self.channel.requests.get(&id) {
-            self.channel.queue.insert(request.position, id);
+    /// The request waits for a service, at its place.
+    fn wait(&mut self, id: RequestId) {
+        let Some(slot) = self.channel.requests.slot(&id) else { return };
+        if let Some(request) = self.channel.requests.at(slot) {
+            self.channel.queue.insert(request.position, slot);
             self.enter(id, Stage::Waiting, None);
-            self.change();
-        }
-    }
-
-    /// The request's one outcome: nothing is delivered or settled after it. Everybody who follows is told, and the
-    /// mailbox gets it.
-    fn end(&mut self, id: RequestId, ending: Ending<H>) {
-        let Some(request) = self.channel.requests.get(&id) else { return };
-        debug_assert!(!request.has_ended(), "a request ends once");
-        let (place, message) = (request.place.clone(), request.message.clone());
-        let outcome = Outcome { attempts: request.attempts, ending };
-        match &request.stage {
-            Stage::Scheduled { .. } => self.channel.scheduled -= 1,
-            Stage::Waiting => self.channel.queue.remove(request.position),
-            Stage::InFlight(_) => self.leave_service(id),
-            Stage::Lost { .. } => self.channel.held -= 1,
-            Stage::BackingOff | Stage::Ended { .. } => {}
-        }
-        let died = match &outcome.ending {
-            Ending::Dead { reason, last } => Some((*reason, last.clone())),
-            _ => None,
-        };
-        self.channel.open -= 1;
-        let since = self.now.time;
-        let due = since + self.channel.settings.retention;
-        let is_posted = place.has_mailbox();
-        self.channel.unacknowledged += usize::from(is_posted);
-        self.enter(id, Stage::Ended { outcome, since, is_acknowledged: false, is_posted }, Some(due));
-        self.change();
-        match died {
-            Some((reason, last)) => self.bury(id, reason, last),
-            None => self.effect(What::Spend { request: message }),
-        }
-        self.serve(id, |_| true);
-        if planted::is(Fault::PostedTwice) {
-            self.effect(What::Post { place: place.clone(), id });
-        }
-        self.effect(What::Post { place, id });
-    }
-
-    /// Forgets a request that has its outcome.
-    fn forget(&mut self, id: RequestId) {
-        self.set_due(id, None);
-        self.drop_parts(id);
-        self.take_down(id);
-        let Some(request) = self.channel.requests.remove(&id) else { return };
-        for follower in &request.followers {
-            self.channel.followed.remove(follower.peer.id(), id, follower.ticket);
-        }
-        if let Some(key) = request.key {
-            self.channel.keys.remove(*key);
-        }
-        self.change();
-        if let Stage::Ended { since, is_acknowledged, .. } = request.stage {
-            self.channel.fetched.remove(&(since, id));
-            if !is_acknowledged {
-                self.effect(What::Unpost { place: request.place, id });
-            }
-        }
-    }
-
-    /// Memory is short: outcomes go that are in no mailbox and were read.
-    fn make_room(&mut self) {
-        for _ in 0..FETCHED_AT_ONCE {
-            let Some((_, id)) = self.channel.fetched.pop_first() else { return };
-            self.forget(id);
         }
     }
 
@@ -336,26 +302,8 @@ impl<H: Handles> Step<'_, H> {
         }
     }
 
-    /// Says when the request's stage next needs attention; at [`Time::NEVER`] it needs none. The deadline comes first
-    /// where it is earlier.
     fn set_due(&mut self, id: RequestId, due: Option<Time>) {
-        let Some(request) = self.channel.requests.get_mut(&id) else { return };
-        let deadline = (!request.has_ended()).then_some(request.deadline);
-        let due = [due, deadline].into_iter().flatten().min().filter(|due| *due < Time::NEVER);
-        let before = std::mem::replace(&mut request.due, due);
-        if before != due {
-            if let Some(before) = before {
-                self.channel.due.remove(&(before, Due::Request(id)));
-            }
-            if let Some(due) = due {
-                self.channel.due.insert((due, Due::Request(id)));
-            }
-        }
-    }
-
-    /// What follows tells of a change that is made here.
-    fn change(&mut self) {
-        self.channel.change.0 += 1;
+        self.channel.set_due(id, due);
     }
 
     fn tell(&mut self, peer: &H::Peer, tell: Tell<H>) {

@@ -136,8 +136,11 @@ impl<E: Clone + Eq + Hash, P: Peer> Mailbox<E, P> {
         }
     }
 
-    /// An outcome arrived.
+    /// An outcome arrived. One that is there already stays where it is.
     pub fn handle_post(&mut self, entry: E) {
+        if self.numbers.contains_key(&entry) {
+            return;
+        }
         let number = self.next_number;
         self.next_number += 1;
         self.numbers.insert(entry.clone(), number);

@@ -3,30 +3,34 @@
 use std::ops::Add;
 use std::time::Duration;
 
-/// A moment, counted from a start that the caller chose.
+/// A moment, counted in nanoseconds from a start that the caller chose, for 584 years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Time(Duration);
+pub struct Time(u64);
 
 impl Time {
     /// Later than every other moment.
-    pub const NEVER: Self = Self(Duration::MAX);
+    pub const NEVER: Self = Self(u64::MAX);
 
     /// A moment so long after the start.
     #[must_use]
     pub const fn after_start(elapsed: Duration) -> Self {
-        Self(elapsed)
+        Self(saturating_nanos(elapsed))
     }
 
     /// How long after the start it is.
     #[must_use]
     pub const fn since_start(self) -> Duration {
-        self.0
+        Duration::from_nanos(self.0)
     }
 
     /// How long it is from `earlier` to here; zero if it is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    pub(crate) const fn nanos(self) -> u64 {
+        self.0
     }
 }
 
@@ -34,8 +38,13 @@ impl Add<Duration> for Time {
     type Output = Self;
 
     fn add(self, length: Duration) -> Self {
-        Self(self.0.saturating_add(length))
+        Self(self.0.saturating_add(saturating_nanos(length)))
     }
+}
+
+const fn saturating_nanos(length: Duration) -> u64 {
+    let nanos = length.as_nanos();
+    if nanos < u64::MAX as u128 { nanos as u64 } else { u64::MAX }
 }
 
 /// What a step of a state machine is given beside its command.

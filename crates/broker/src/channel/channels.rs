@@ -8,10 +8,13 @@ use dashmap::DashMap;
 use roundtrip_core::Time;
 use roundtrip_protocol::{ChannelFigures, ChannelName, Refusal, RefusalCode};
 
+use super::durable::Durable;
 use super::nearest::nearest;
 use super::{CHANNEL_OVERHEAD, ChannelEntry};
-use crate::memory::Memory;
+use crate::disk::Disk;
+use crate::memory::{Memory, Room};
 use crate::settings::{ChannelPlan, ChannelSettings, OnUnknown, PayloadLimits};
+use crate::storage::ChannelRow;
 
 /// The channels of a broker. Looked up when a name is bound; sessions keep what they found.
 pub(crate) struct Channels {
@@ -24,7 +27,11 @@ pub(crate) struct Channels {
     start: u64,
     next: AtomicU64,
     memory: Arc<Memory>,
+    disk: Option<Arc<Disk>>,
 }
+
+/// The channels that are on disk when a broker starts.
+pub(crate) type OnDisk = Vec<(ChannelRow, ChannelName)>;
 
 impl Channels {
     pub(crate) fn new(
@@ -34,7 +41,9 @@ impl Channels {
         most: usize,
         start: u64,
         memory: &Arc<Memory>,
+        disk: Option<(&Arc<Disk>, OnDisk)>,
     ) -> Self {
+        let (disk, on_disk) = disk.map_or((None, Vec::new()), |(disk, on_disk)| (Some(Arc::clone(disk)), on_disk));
         let channels = Self {
             map: DashMap::new(),
             reply_channels: plans.iter().map(|plan| plan.reply_channel.clone()).collect(),
@@ -45,14 +54,44 @@ impl Channels {
             start,
             next: AtomicU64::new(1),
             memory: Arc::clone(memory),
+            disk,
         };
         for plan in plans {
-            let room = channels.memory.room_at_any_rate(CHANNEL_OVERHEAD);
-            let serial = channels.next.fetch_add(1, Ordering::Relaxed);
-            let name = plan.name.clone();
-            channels.map.insert(name, Arc::new(ChannelEntry::new(serial, plan, true, start, room)));
+            channels.add_at_start(plan, None, true);
+        }
+        for (row, name) in on_disk {
+            channels.add_from_disk(row, name);
         }
         channels
+    }
+
+    /// A channel of which something is on disk stays durable until that is gone, whatever is said of it now.
+    fn add_from_disk(&self, row: ChannelRow, name: ChannelName) {
+        let declared = self.declared.get(&name).cloned();
+        let is_declared = declared.is_some();
+        let plan = declared.map_or_else(|| self.defaults.plan(name.clone()), Ok);
+        let Ok(mut plan) = plan else {
+            tracing::error!(channel = %name, "its reply channel would have no good name: what is on disk stays there");
+            return;
+        };
+        plan.set_durable(true);
+        self.add_at_start(plan, Some(row), is_declared);
+    }
+
+    fn add_at_start(&self, plan: ChannelPlan, row: Option<ChannelRow>, is_declared: bool) {
+        let room = self.memory.room_at_any_rate(CHANNEL_OVERHEAD);
+        let name = plan.name.clone();
+        let entry = self.entry(plan, row, is_declared, room);
+        self.map.insert(name, entry);
+    }
+
+    fn entry(&self, plan: ChannelPlan, row: Option<ChannelRow>, is_declared: bool, room: Room) -> Arc<ChannelEntry> {
+        let serial = self.next.fetch_add(1, Ordering::Relaxed);
+        let durable = plan.settings.is_durable.then(|| {
+            let room = self.memory.room_at_any_rate(0);
+            row.map_or_else(|| Durable::new(self.memory.room_at_any_rate(0)), |row| Durable::on_disk(row, room))
+        });
+        Arc::new(ChannelEntry::new(serial, plan, is_declared, self.start, room, durable))
     }
 
     /// The channel of this name, made if there is none and undeclared channels are.
@@ -73,10 +112,7 @@ impl Channels {
         let Some(room) = self.memory.room_for_submission(CHANNEL_OVERHEAD) else {
             return Err(full("the broker has no memory for another channel now".to_owned()));
         };
-        let entry = self.map.entry(name.clone()).or_insert_with(|| {
-            let serial = self.next.fetch_add(1, Ordering::Relaxed);
-            Arc::new(ChannelEntry::new(serial, plan, false, self.start, room))
-        });
+        let entry = self.map.entry(name.clone()).or_insert_with(|| self.entry(plan, None, false, room));
         Ok(Arc::clone(&entry))
     }
 
@@ -90,12 +126,21 @@ impl Channels {
 
     /// What the channel of this name says about payloads, or will when it is there.
     pub(crate) fn payload_limits(&self, name: &ChannelName) -> PayloadLimits {
-        self.declared.get(name).map_or_else(|| self.defaults.payload_limits(), |plan| plan.payload_limits)
+        self.map.get(name).map_or_else(|| self.defaults.payload_limits(), |entry| entry.plan.payload_limits)
     }
 
     /// Forgets an undeclared channel that holds nothing and that nobody else knows. The caller has let go of it.
     pub(crate) fn forget_if_unused(&self, name: &ChannelName) {
-        self.map.remove_if(name, |_, entry| !entry.is_declared && Arc::strong_count(entry) == 1 && entry.is_idle());
+        let is_unused =
+            |entry: &Arc<ChannelEntry>| !entry.is_declared && Arc::strong_count(entry) == 1 && entry.is_idle();
+        self.map.remove_if(name, |_, entry| {
+            // Before anybody makes it anew, so that the disk hears of this first.
+            let is_unused = is_unused(entry);
+            if let Some((disk, group)) = self.disk.as_ref().filter(|_| is_unused).zip(entry.removal()) {
+                disk.write(group);
+            }
+            is_unused
+        });
     }
 
     /// By name.

@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use roundtrip_core::{Channel, DeadLetter, Time};
-use roundtrip_protocol::{DeadLetterContent, DeadLetterEntry, MAX_HEADER, Problem, RequestId};
+use roundtrip_protocol::{
+    Call, DeadLetter as DeadLetterFrame, DeadLetterContent, DeadLetterEntry, DeadLetters, MAX_HEADER, Problem,
+    RequestId,
+};
 
 use super::ChannelEntry;
+use super::durable::{Found, Look, Looked, Shelf};
 use crate::batch::Batch;
-use crate::handles::BrokerHandles;
+use crate::handles::{BrokerHandles, Held};
 use crate::lock::Lock;
 use crate::mailbox::Place;
-use crate::message::{Payload, Request};
-use crate::peer::item_millis;
+use crate::message::Request;
+use crate::peer::{Peer, item_millis};
+use crate::storage::{Ask, Content};
 
 /// How much of the code and of the message of a last error is told, in bytes: it stands beside other things in headers.
 const MAX_CODE: usize = 128;
@@ -23,59 +28,138 @@ const FIGURES: usize = 160;
 /// What stands in a list beside the letters, and room to spare, in bytes.
 const BESIDE: usize = 64;
 
+/// Somebody asks for some dead letters behind `after`, at most so many and as fit into one header.
+#[derive(Debug)]
+pub(crate) struct LettersList {
+    pub(crate) peer: Peer,
+    pub(crate) call: Call,
+    pub(crate) after: Option<RequestId>,
+    pub(crate) most: u32,
+}
+
+/// Somebody asks for a dead letter, whole.
+#[derive(Debug)]
+pub(crate) struct WholeLetter {
+    pub(crate) peer: Peer,
+    pub(crate) call: Call,
+    pub(crate) id: RequestId,
+}
+
 impl ChannelEntry {
-    /// Some dead letters behind `after`, at most so many and as fit into one header; and whether there are more.
-    pub(crate) fn list_dead_letters(
-        self: &Arc<Self>,
-        after: Option<RequestId>,
-        most: u32,
-        batch: &mut Batch,
-    ) -> (Vec<DeadLetterEntry>, bool) {
-        self.step(batch, Channel::handle_deadline);
-        let state = self.state.locked();
-        let now = state.latest;
-        let (mut listed, mut size) = (Vec::new(), BESIDE);
-        for letter in state.channel.dead_letters(after) {
-            let entry = entry(letter, now);
-            let last = entry.last.as_ref().map_or(0, Problem::bytes);
-            size += FIGURES + entry.operation.len() + entry.requester.as_str().len() + last;
-            if size > MAX_HEADER || listed.len() >= most as usize {
-                return (listed, true);
-            }
-            listed.push(entry);
+    /// Tells some dead letters, and whether there are more.
+    pub(crate) fn list_dead_letters(self: &Arc<Self>, list: LettersList, batch: &mut Batch) {
+        self.look(list, batch);
+    }
+
+    /// Tells a dead letter, whole.
+    pub(crate) fn read_dead_letter(self: &Arc<Self>, letter: WholeLetter, batch: &mut Batch) {
+        self.look(letter, batch);
+    }
+
+    fn look(self: &Arc<Self>, mut look: impl Look + 'static, batch: &mut Batch) {
+        if self.is_durable() {
+            return self.look_durably(Box::new(look), batch);
         }
-        (listed, false)
+        self.do_what_is_due(batch);
+        let state = self.state.locked();
+        look.look(&state.channel, None, state.latest, batch);
     }
 
-    /// A dead letter, whole.
-    pub(crate) fn read_dead_letter(
-        self: &Arc<Self>,
-        id: RequestId,
-        batch: &mut Batch,
-    ) -> Option<(DeadLetterContent, Option<Arc<Payload>>)> {
-        self.step(batch, Channel::handle_deadline);
+    /// What a new request is made of that takes a dead letter's place: its message and how many bytes that has, and its
+    /// return address.
+    pub(crate) fn sendable_dead_letter(&self, id: RequestId) -> Option<(Held<Request>, usize, Place)> {
         let state = self.state.locked();
         let letter = state.channel.dead_letter(id)?;
-        let content = DeadLetterContent {
-            entry: entry(letter, state.latest),
-            reply_channel: letter.place.reply_channel(),
-            label: letter.request.label.clone(),
-        };
-        Some((content, letter.request.payload()))
-    }
-
-    /// What a new request is made of that takes a dead letter's place: its message, and its return address.
-    pub(crate) fn sendable_dead_letter(&self, id: RequestId) -> Option<(Arc<Request>, Place)> {
-        let state = self.state.locked();
-        let letter = state.channel.dead_letter(id)?;
-        Some((Arc::clone(&letter.request), letter.place.clone()))
+        Some((letter.request.clone(), letter.bytes, letter.place.clone()))
     }
 }
 
-fn entry(letter: &DeadLetter<BrokerHandles>, now: Time) -> DeadLetterEntry {
+impl Look for LettersList {
+    fn look(
+        &mut self,
+        channel: &Channel<BrokerHandles>,
+        mut shelf: Option<&mut Shelf>,
+        now: Time,
+        batch: &mut Batch,
+    ) -> Looked {
+        let (mut letters, mut size, mut more, mut looked) = (Vec::new(), BESIDE, false, Looked::Told);
+        for letter in channel.dead_letters(self.after) {
+            let operation = match operation(letter, shelf.as_deref_mut()) {
+                Some(operation) => operation,
+                None => {
+                    looked = Looked::NotYet;
+                    Arc::from("")
+                }
+            };
+            let entry = entry(letter, &operation, now);
+            let last = entry.last.as_ref().map_or(0, Problem::bytes);
+            size += FIGURES + entry.operation.len() + entry.requester.as_str().len() + last;
+            if size > MAX_HEADER || letters.len() >= self.most as usize {
+                more = true;
+                break;
+            }
+            letters.push(entry);
+        }
+        if looked == Looked::Told {
+            self.peer.send(DeadLetters { call: self.call, letters, more }, batch);
+        }
+        looked
+    }
+}
+
+impl Look for WholeLetter {
+    fn look(
+        &mut self,
+        channel: &Channel<BrokerHandles>,
+        shelf: Option<&mut Shelf>,
+        now: Time,
+        batch: &mut Batch,
+    ) -> Looked {
+        let Some(letter) = channel.dead_letter(self.id) else {
+            self.peer.send_dead_letter(DeadLetterFrame { call: self.call, letter: None }, None, batch);
+            return Looked::Told;
+        };
+        let request = match (&letter.request, shelf) {
+            (Held::Here(request), _) => Some(Arc::clone(request)),
+            (Held::Stored(row, _), Some(shelf)) => match shelf.find(Ask::Message(*row)) {
+                Found::NotYet => return Looked::NotYet,
+                Found::Here(Content::Message(request)) => Some(Arc::clone(request)),
+                // It is told without its contents, which are damaged.
+                Found::Here(_) | Found::Missing(_) => None,
+            },
+            (Held::Stored(..), None) => None,
+        };
+        let operation = request.as_ref().map_or_else(|| Arc::from(""), |request| Arc::clone(&request.operation));
+        let content = DeadLetterContent {
+            entry: entry(letter, &operation, now),
+            reply_channel: letter.place.reply_channel(),
+            label: request.as_ref().map(|request| request.label.clone()).unwrap_or_default(),
+        };
+        let payload = request.and_then(|request| request.payload());
+        let frame = DeadLetterFrame { call: self.call, letter: Some(content) };
+        self.peer.send_dead_letter(frame, payload, batch);
+        Looked::Told
+    }
+}
+
+/// The name of what a letter asks for; none while it is being fetched.
+fn operation(letter: &DeadLetter<BrokerHandles>, shelf: Option<&mut Shelf>) -> Option<Arc<str>> {
+    match (&letter.request, shelf) {
+        (Held::Here(request), _) => Some(Arc::clone(&request.operation)),
+        (Held::Stored(row, _), Some(shelf)) => match shelf.find(Ask::Operation(*row)) {
+            Found::NotYet => None,
+            Found::Here(Content::Operation(operation)) => Some(Arc::clone(operation)),
+            Found::Here(Content::Message(request)) => Some(Arc::clone(&request.operation)),
+            Found::Here(_) | Found::Missing(_) => Some(Arc::from("")),
+        },
+        (Held::Stored(..), None) => Some(Arc::from("")),
+    }
+}
+
+fn entry(letter: &DeadLetter<BrokerHandles>, operation: &str, now: Time) -> DeadLetterEntry {
     DeadLetterEntry {
         id: letter.id,
-        operation: letter.request.operation.clone(),
+        operation: operation.to_owned(),
         requester: letter.requester.clone(),
         reason: letter.reason,
         attempts: letter.attempts,
@@ -83,7 +167,7 @@ fn entry(letter: &DeadLetter<BrokerHandles>, now: Time) -> DeadLetterEntry {
         bytes: letter.bytes as u64,
         accepted_ms_ago: item_millis(now.since(letter.accepted)),
         died_ms_ago: item_millis(now.since(letter.died)),
-        last: letter.last.as_ref().map(|answer| cut(answer.said())),
+        last: letter.last.as_ref().and_then(|answer| Some(cut(answer.here()?.said()))),
     }
 }
 

@@ -8,7 +8,7 @@ use roundtrip_core::Mailbox;
 use roundtrip_protocol::{Refusal, RefusalCode};
 
 use super::{Address, Guarded, MAILBOX_OVERHEAD, MailboxEntry, MailboxHandle};
-use crate::memory::Memory;
+use crate::memory::{Memory, Room};
 
 /// The mailboxes of a broker. The map is a leaf among the locks: it calls nobody.
 pub(crate) struct Mailboxes {
@@ -33,7 +33,7 @@ impl Mailboxes {
     }
 
     /// The mailbox at this address, made if there is none.
-    pub(crate) fn mailbox(&self, address: &Address) -> Result<MailboxHandle, Refusal> {
+    pub(crate) fn mailbox(&self, address: &Address, is_unnamed: bool) -> Result<MailboxHandle, Refusal> {
         if let Some(entry) = self.map.get(address) {
             return Ok(handle(&entry));
         }
@@ -44,10 +44,24 @@ impl Mailboxes {
         let Some(room) = self.memory.room_for_submission(MAILBOX_OVERHEAD) else {
             return Err(full("the broker has no memory for another mailbox now".to_owned()));
         };
+        Ok(self.mailbox_in(address, is_unnamed, room))
+    }
+
+    /// The mailbox at this address, of requests that a durable channel has kept: made if there is none, however many
+    /// there are.
+    pub(crate) fn mailbox_again(&self, address: &Address, is_unnamed: bool) -> MailboxHandle {
+        if let Some(entry) = self.map.get(address) {
+            return handle(&entry);
+        }
+        self.mailbox_in(address, is_unnamed, self.memory.room_at_any_rate(MAILBOX_OVERHEAD))
+    }
+
+    fn mailbox_in(&self, address: &Address, is_unnamed: bool, room: Room) -> MailboxHandle {
         let entry = self.map.entry(address.clone()).or_insert_with(|| {
             Arc::new(MailboxEntry {
                 serial: self.next.fetch_add(1, Ordering::Relaxed),
                 address: address.clone(),
+                is_unnamed,
                 capacity: self.capacity,
                 places: AtomicUsize::new(0),
                 handles: AtomicUsize::new(0),
@@ -57,12 +71,12 @@ impl Mailboxes {
                     mailbox: Mailbox::new(),
                     is_noted: false,
                     is_pulled: false,
-                    offered: None,
+                    offered: Vec::new(),
                 }),
                 _room: room,
             })
         });
-        Ok(handle(&entry))
+        handle(&entry)
     }
 
     #[cfg(feature = "simulation")]

@@ -41,7 +41,7 @@ pub(crate) enum Item {
         channel: ChannelName,
         id: RequestId,
         redrive_of: Option<RequestId>,
-        request: Arc<Request>,
+        operation: Arc<str>,
         outcome: Outcome<BrokerHandles>,
     },
     /// A part of a followed request.
@@ -128,7 +128,7 @@ impl Item {
                     attempt_ms: attempt_timeout.map(millis),
                     requester,
                     redrive_of,
-                    operation: request.operation.clone(),
+                    operation: request.operation.to_string(),
                     label: request.label.clone(),
                 };
                 let payload = payload.map(|payload| lent(payload.bytes(), &payload, lending));
@@ -139,9 +139,9 @@ impl Item {
                 let header = roundtrip_protocol::Outcome { ticket, attempts: outcome.attempts, ending };
                 Frame::new(header, payload_of(answer, lending))
             }
-            Self::Reply { mailbox, channel, id, redrive_of, request, outcome } => {
+            Self::Reply { mailbox, channel, id, redrive_of, operation, outcome } => {
                 let (ending, answer) = travelling(&outcome);
-                let operation = request.operation.clone();
+                let operation = operation.to_string();
                 let attempts = outcome.attempts;
                 let header =
                     roundtrip_protocol::Reply { mailbox, channel, id, redrive_of, operation, attempts, ending };
@@ -186,7 +186,9 @@ impl<T> AsRef<[u8]> for Lent<T> {
 
 fn answer_weight(outcome: &Outcome<BrokerHandles>) -> usize {
     match &outcome.ending {
-        roundtrip_core::Ending::Replied(answer) | roundtrip_core::Ending::Failed(answer) => answer.payload.len(),
+        roundtrip_core::Ending::Replied(answer) | roundtrip_core::Ending::Failed(answer) => {
+            answer.here().map_or(0, |answer| answer.payload.len())
+        }
         roundtrip_core::Ending::Dead { .. } | roundtrip_core::Ending::Expired | roundtrip_core::Ending::Cancelled => 0,
     }
 }

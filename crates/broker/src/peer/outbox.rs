@@ -1,6 +1,7 @@
 //! What waits to be sent over a connection, and what a channel's words become on the way there.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::task::Waker;
 
 use roundtrip_core::Tell;
@@ -56,7 +57,7 @@ impl Outbox {
         }
     }
 
-    /// What is sent for what a channel tells: none where the number was closed meanwhile.
+    /// What is sent for what a channel tells, whose contents are in memory: none where the number was closed meanwhile.
     pub(super) fn item_of(&mut self, tell: Tell<BrokerHandles>) -> Option<Item> {
         match tell {
             Tell::Refused { ticket, refusal } => {
@@ -108,7 +109,7 @@ impl Outbox {
             Tell::Acknowledged { call, result } => Some(Item::ready(roundtrip_protocol::Acknowledged { call, result })),
             Tell::Part { ticket, delivery, number, part } => {
                 self.open.ticket(ticket)?;
-                Some(Item::Part { ticket, delivery, number, part })
+                Some(Item::Part { ticket, delivery, number, part: Arc::clone(part.here()?) })
             }
             Tell::PartsFrom { ticket, delivery, first } => {
                 self.open.ticket(ticket)?;
@@ -128,6 +129,7 @@ impl Outbox {
                 redrive_of,
                 request,
             } => {
+                let request = Arc::clone(request.here()?);
                 let payload = request.payload();
                 Some(Item::Delivery {
                     service,

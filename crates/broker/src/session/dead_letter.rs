@@ -5,36 +5,39 @@ use std::sync::Arc;
 use roundtrip_core::{Command, Place as _};
 use roundtrip_protocol::{
     DeadLetter, DeadLetters, ListDeadLetters, PurgeDeadLetter, Purged, ReadDeadLetter, Redrive, RedriveDeadLetter,
-    Redriven, Refusal, RefusalCode, RequestId,
+    Redriven, Refusal, RequestId,
 };
 
-use super::requester::{RETRY_AFTER_MS, mailbox_full};
+use super::requester::mailbox_full;
 use super::{Binding, Fault, State};
 use crate::batch::Batch;
-use crate::channel::ChannelEntry;
+use crate::channel::{ChannelEntry, LettersList, WholeLetter};
 use crate::clock::request_id;
+use crate::disk::DISK_OVERHEAD;
+use crate::handles::Held;
 use crate::mailbox::Place;
 use crate::message::{REQUEST_OVERHEAD, Request};
 
 impl State {
     pub(super) fn list_dead_letters(&mut self, list: &ListDeadLetters, batch: &mut Batch) -> Result<(), Fault> {
         let ListDeadLetters { call, channel, after, most } = *list;
-        let (letters, more) = match self.binding(channel)? {
-            Binding::Channel(channel) => channel.list_dead_letters(after, most, batch),
-            Binding::Refused(_) => (Vec::new(), false),
-        };
-        self.peer.send(DeadLetters { call, letters, more }, batch);
+        match self.binding(channel)? {
+            Binding::Channel(channel) => {
+                channel.list_dead_letters(LettersList { peer: self.peer.clone(), call, after, most }, batch);
+            }
+            Binding::Refused(_) => self.peer.send(DeadLetters { call, letters: Vec::new(), more: false }, batch),
+        }
         Ok(())
     }
 
     pub(super) fn read_dead_letter(&mut self, read: &ReadDeadLetter, batch: &mut Batch) -> Result<(), Fault> {
         let ReadDeadLetter { call, channel, id } = *read;
-        let letter = match self.binding(channel)? {
-            Binding::Channel(channel) => channel.read_dead_letter(id, batch),
-            Binding::Refused(_) => None,
-        };
-        let (letter, payload) = letter.map_or((None, None), |(letter, payload)| (Some(letter), payload));
-        self.peer.send_dead_letter(DeadLetter { call, letter }, payload, batch);
+        match self.binding(channel)? {
+            Binding::Channel(channel) => {
+                channel.read_dead_letter(WholeLetter { peer: self.peer.clone(), call, id }, batch);
+            }
+            Binding::Refused(_) => self.peer.send_dead_letter(DeadLetter { call, letter: None }, None, batch),
+        }
         Ok(())
     }
 
@@ -61,7 +64,7 @@ impl State {
         };
         match self.new_request(&channel, id, batch) {
             Ok(Some((request, place))) => {
-                let new_id = request_id(self.shared.start, batch.now, &self.shared.jitter);
+                let new_id = request_id(self.shared.start, self.shared.clock, batch.now, &self.shared.jitter);
                 let peer = self.peer.clone();
                 channel.run(Command::Redrive { peer, call, id, new_id, request, place }, batch);
             }
@@ -77,21 +80,29 @@ impl State {
         channel: &Arc<ChannelEntry>,
         id: RequestId,
         batch: &Batch,
-    ) -> Result<Option<(Arc<Request>, Place)>, Refusal> {
+    ) -> Result<Option<(Held<Request>, Place)>, Refusal> {
         self.check_drain(batch)?;
-        let Some((request, place)) = channel.sendable_dead_letter(id) else { return Ok(None) };
-        let payload = request.payload();
-        let payload = payload.as_ref().map(|payload| payload.bytes().clone()).unwrap_or_default();
-        let needed = REQUEST_OVERHEAD + request.texts() + payload.len() + channel.plan.payload_limits.reply_room;
-        let room = self.shared.room_for_request(needed).ok_or_else(|| {
-            let message =
-                format!("the broker has no memory for a request that needs {needed} bytes now: redrive later");
-            Refusal::passing(RefusalCode::BrokerFull, message, RETRY_AFTER_MS)
-        })?;
+        let Some((request, bytes, place)) = channel.sendable_dead_letter(id) else { return Ok(None) };
+        let reply_room = channel.plan.payload_limits.reply_room;
+        let request = match request {
+            Held::Here(request) => {
+                let payload = request.payload();
+                let payload = payload.as_ref().map(|payload| payload.bytes().clone()).unwrap_or_default();
+                let needed = REQUEST_OVERHEAD + request.texts() + payload.len() + reply_room;
+                let room = self.shared.room_for_request(needed, None)?;
+                Held::Here(Request::new(Arc::clone(&request.operation), request.label.clone(), payload, room))
+            }
+            // The channel moves it on its disk.
+            stored @ Held::Stored(..) => {
+                let on_disk = DISK_OVERHEAD + (bytes + reply_room) as u64;
+                self.shared.room_for_request(REQUEST_OVERHEAD, Some(on_disk))?;
+                stored
+            }
+        };
         let place = match place.mailbox() {
             Some(mailbox) if place.has_mailbox() => mailbox.place().ok_or_else(|| mailbox_full(mailbox))?,
             _ => Place::nowhere(),
         };
-        Ok(Some((Request::new(request.operation.clone(), request.label.clone(), payload, room), place)))
+        Ok(Some((request, place)))
     }
 }

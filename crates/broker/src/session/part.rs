@@ -8,6 +8,7 @@ use super::requester::{encoded_len, max_label};
 use super::{Binding, Fault, State};
 use crate::admission::Unread;
 use crate::batch::Batch;
+use crate::handles::Held;
 use crate::memory::Room;
 use crate::message::Part;
 
@@ -29,7 +30,7 @@ impl State {
         let refused = match payload {
             Ok((payload, room)) if encoded_len(&label) <= max_label() => {
                 let bytes = Part::bytes(&label, payload.len());
-                let part = Part::new(label, payload, room);
+                let part = Held::Here(Part::new(label, payload, room));
                 channel.run(Command::AddPart { peer: self.peer.clone(), call, token, number, part, bytes }, batch);
                 return Ok(());
             }

@@ -1,6 +1,6 @@
 //! What requesters ask: names, submissions, tickets, acknowledgements.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::Hasher;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,10 +10,12 @@ use roundtrip_protocol::{
     Goodbye, Introduce, Label, MAX_HEADER, MAX_KEY, MailboxNumber, Refusal, RefusalCode, Refused, ReplyTo,
     RequesterName, Submit, TicketNumber,
 };
+use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::{Binding, Fault, Requester, State};
 use crate::admission::Unread;
 use crate::batch::Batch;
+use crate::handles::Held;
 use crate::mailbox::{Address, MailboxHandle, Place};
 use crate::memory::Room;
 use crate::message::Request;
@@ -92,7 +94,7 @@ impl State {
                 ReplyTo::Nowhere => Place::nowhere(),
             };
             let bytes = payload.len();
-            let request = Request::new(submit.operation, submit.label, payload, room);
+            let request = Held::Here(Request::new(submit.operation, submit.label, payload, room));
             Ok(Submission {
                 bytes,
                 priority: submit.priority,
@@ -195,7 +197,7 @@ impl State {
         };
         self.shared.channels.reply_channel(reply_channel)?;
         let address = Address { reply_channel: reply_channel.clone(), requester: name.clone() };
-        let mailbox = self.shared.mailboxes.mailbox(&address)?;
+        let mailbox = self.shared.mailboxes.mailbox(&address, *is_unnamed)?;
         if *is_unnamed {
             self.shared.unnamed.add_mailbox(name, &mailbox);
         }
@@ -279,12 +281,13 @@ fn key(
         let message = format!("an idempotency key has 1 to {MAX_KEY} bytes, this one has {}", text.len());
         return Err(Refusal::new(RefusalCode::Invalid, message));
     }
-    let half = |seed: u8| {
-        let mut hasher = DefaultHasher::new();
-        (seed, operation, &label.content_type, &payload[..]).hash(&mut hasher);
-        u128::from(hasher.finish())
-    };
-    Ok(Key { requester, text, fingerprint: half(0) << 64 | half(1) })
+    // It is on disk beside the key: this hash is the same in every version of Rust.
+    let mut hasher = SipHasher13::new();
+    for text in [operation.as_bytes(), label.content_type.as_bytes(), payload] {
+        hasher.write(&(text.len() as u64).to_le_bytes());
+        hasher.write(text);
+    }
+    Ok(Key { requester, text, fingerprint: hasher.finish128().as_u128() })
 }
 
 fn take_place(mailbox: &MailboxHandle) -> Result<Place, Refusal> {

@@ -13,7 +13,7 @@ use super::requester::{encoded_len, max_label};
 use super::{Binding, Fault, Stage, State, Subscription};
 use crate::admission::Unread;
 use crate::batch::Batch;
-use crate::handles::BrokerHandles;
+use crate::handles::{BrokerHandles, Held};
 use crate::memory::Room;
 use crate::message;
 use crate::peer::item_millis;
@@ -181,19 +181,19 @@ fn settling(settlement: Settlement, payload: Bytes, room: Room) -> Result<Settli
     let problem_fits = |problem: &Problem| problem.bytes() <= max_label();
     Ok(match settlement {
         Settlement::Reply(label) if encoded_len(&label) <= max_label() => {
-            Settling::Reply(message::Answer::reply(label, payload, room))
+            Settling::Reply(Held::Here(message::Answer::reply(label, payload, room)))
         }
         Settlement::Fail { problem, content_type }
             if problem.bytes() + content_type.as_ref().map_or(0, String::len) <= max_label() =>
         {
-            Settling::Fail(message::Answer::problem(problem, content_type, payload, room))
+            Settling::Fail(Held::Here(message::Answer::problem(problem, content_type, payload, room)))
         }
         Settlement::Retry { problem, retry_after_ms } if problem_fits(&problem) => Settling::Retry {
-            problem: message::Answer::problem(problem, None, Bytes::new(), room),
+            problem: Held::Here(message::Answer::problem(problem, None, Bytes::new(), room)),
             retry_after: retry_after_ms.map(Duration::from_millis),
         },
         Settlement::Reject(problem) if problem_fits(&problem) => {
-            Settling::Reject(message::Answer::problem(problem, None, Bytes::new(), room))
+            Settling::Reject(Held::Here(message::Answer::problem(problem, None, Bytes::new(), room)))
         }
         Settlement::Release => Settling::Release,
         Settlement::Throttle { retry_after_ms } => {

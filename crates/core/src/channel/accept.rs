@@ -6,6 +6,8 @@ use roundtrip_protocol::{MAX_PRIORITY, Refusal, RefusalCode, RequestId, TicketNu
 
 use super::effect::{Original, Tell};
 use super::key::Known;
+use super::queue::Position;
+use super::record::Record;
 use super::request::{Request, Stage};
 use super::settings::NoService;
 use super::{Step, Submission};
@@ -35,7 +37,7 @@ impl<H: Handles> Step<'_, H> {
         if let Some(key) = &submission.key {
             self.channel.keys.insert(key, id);
         }
-        self.accept(id, Request::new(submission, self.now.time, self.now.time + deadline), delay);
+        self.accept(Request::new(submission, self.now.time, self.now.time + deadline), delay);
         self.follow(peer, ticket, id);
         let services = self.service_count();
         self.tell(peer, Tell::Accepted { ticket, services, duplicate: None });
@@ -84,9 +86,10 @@ impl<H: Handles> Step<'_, H> {
     }
 
     /// Keeps a new request.
-    pub(super) fn accept(&mut self, id: RequestId, request: Request<H>, delay: Duration) {
+    pub(super) fn accept(&mut self, request: Request<H>, delay: Duration) {
+        let id = request.id;
         self.end_stopping(id);
-        self.channel.requests.insert(id, request);
+        self.channel.requests.insert(request);
         self.channel.open += 1;
         if delay.is_zero() {
             self.join_queue(id);
@@ -95,14 +98,14 @@ impl<H: Handles> Step<'_, H> {
             self.channel.scheduled += 1;
             self.enter(id, Stage::Scheduled { until }, Some(until));
         }
-        self.change();
+        self.keep(id, Record::of_acceptance);
     }
 
     /// The delay is over.
     pub(super) fn come_due(&mut self, id: RequestId) {
         self.channel.scheduled -= 1;
         self.join_queue(id);
-        self.change();
+        self.keep(id, Record::of_move);
     }
 
     /// The request waits for the first time: behind all others of its priority.
@@ -110,13 +113,10 @@ impl<H: Handles> Step<'_, H> {
         let order = self.channel.next_order;
         self.channel.next_order += 1;
         if let Some(request) = self.channel.requests.get_mut(&id) {
-            request.position.order = order;
-            if planted::is(Fault::PriorityIgnored) {
-                request.position.priority = 4;
-            }
-            self.channel.queue.insert(request.position, id);
+            let priority = if planted::is(Fault::PriorityIgnored) { 4 } else { request.position.priority() };
+            request.position = Position::new(priority, order);
         }
-        self.enter(id, Stage::Waiting, None);
+        self.wait(id);
     }
 
     /// A known request is accepted again, and its outcome told again if it has one.

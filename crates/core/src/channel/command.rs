@@ -278,6 +278,8 @@ pub enum Command<H: Handles> {
         /// The request's id, or the letter's.
         id: RequestId,
     },
+    /// The broker drains: from here on nothing is handed out.
+    StopDispatch,
     /// The broker stops: every request without an outcome fails with `answer`.
     Stop {
         /// What the requesters are told.

@@ -72,17 +72,24 @@ impl<H: Handles> DeadLetters<H> {
         Some(oldest.died + age).filter(|due| *due < Time::NEVER)
     }
 
-    fn insert(&mut self, letter: DeadLetter<H>) {
+    pub(super) fn insert(&mut self, letter: DeadLetter<H>) {
         self.bytes += letter.bytes;
         self.numbers.insert(letter.id, self.next_number);
         self.letters.insert(self.next_number, letter);
         self.next_number += 1;
     }
 
-    fn remove(&mut self, id: RequestId) -> Option<DeadLetter<H>> {
+    pub(super) fn remove(&mut self, id: RequestId) -> Option<DeadLetter<H>> {
         let letter = self.letters.remove(&self.numbers.remove(&id)?)?;
         self.bytes -= letter.bytes;
         Some(letter)
+    }
+
+    /// What was kept of a letter is damaged.
+    pub(super) fn condemn(&mut self, id: RequestId) {
+        if let Some(letter) = self.numbers.get(&id).and_then(|number| self.letters.get_mut(number)) {
+            letter.reason = DeadReason::Damaged;
+        }
     }
 
     /// The oldest, if there are too many of them or it is too old.
@@ -112,9 +119,8 @@ impl<H: Handles> Channel<H> {
 }
 
 impl<H: Handles> Step<'_, H> {
-    /// A request that is ending goes to the dead letters.
+    /// A request that has ended goes to the dead letters.
     pub(super) fn bury(&mut self, id: RequestId, reason: DeadReason, last: Option<H::Answer>) {
-        self.exhume(id);
         let Some(request) = self.channel.requests.get(&id) else { return };
         self.channel.dead.insert(DeadLetter {
             id,
@@ -122,7 +128,7 @@ impl<H: Handles> Step<'_, H> {
             request: request.message.clone(),
             bytes: request.bytes,
             place: request.place.clone(),
-            priority: request.position.priority,
+            priority: request.position.priority(),
             reason,
             attempts: request.attempts,
             deliveries: request.deliveries,
@@ -136,17 +142,17 @@ impl<H: Handles> Step<'_, H> {
     /// The oldest letters go where there are too many, and those that are too old.
     pub(super) fn drop_surplus_letters(&mut self) {
         while let Some(letter) = self.channel.dead.poll_surplus(&self.channel.settings, self.now.time) {
-            self.change();
+            self.keep_exhumed(&letter.request);
             self.effect(What::Spend { request: letter.request });
         }
     }
 
-    /// Takes a letter out.
-    fn exhume(&mut self, id: RequestId) -> Option<DeadLetter<H>> {
-        let letter = self.channel.dead.remove(id)?;
-        self.change();
-        self.effect(What::Spend { request: letter.request.clone() });
-        Some(letter)
+    /// Takes a letter out, and says whether there was one.
+    pub(super) fn exhume(&mut self, id: RequestId) -> bool {
+        let Some(letter) = self.channel.dead.remove(id) else { return false };
+        self.keep_exhumed(&letter.request);
+        self.effect(What::Spend { request: letter.request });
+        true
     }
 
     /// The letter out, the request in: one step.
@@ -173,19 +179,20 @@ impl<H: Handles> Step<'_, H> {
     }
 
     fn revive(&mut self, id: RequestId, new_id: RequestId, message: H::Request, place: H::Place) {
-        let Some(letter) = self.exhume(id) else { return };
+        let Some(letter) = self.channel.dead_letter(id) else { return };
         let submission = Submission {
             bytes: letter.bytes,
             priority: letter.priority,
-            ..Submission::new(new_id, letter.requester, message, place)
+            ..Submission::new(new_id, letter.requester.clone(), message, place)
         };
         let deadline = self.now.time + self.channel.settings.default_deadline;
-        let request = Request { redrive_of: Some(id), ..Request::new(submission, self.now.time, deadline) };
-        self.accept(new_id, request, Duration::ZERO);
+        let request = Request::new(submission, self.now.time, deadline).redriven_of(Some(id));
+        self.accept(request, Duration::ZERO);
+        self.exhume(id);
     }
 
     pub(super) fn purge(&mut self, peer: &H::Peer, call: Call, id: RequestId) {
-        let was_there = self.exhume(id).is_some();
+        let was_there = self.exhume(id);
         self.tell(peer, Tell::Purged { call, was_there });
     }
 }

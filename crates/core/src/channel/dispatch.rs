@@ -6,10 +6,11 @@ use std::time::Duration;
 use roundtrip_protocol::{Hold, RequestId, ServiceNumber, Token};
 
 use super::effect::Tell;
-use super::request::{Delivery, Stage};
+use super::request::{Delivery, Request, Stage};
 use super::{ServiceInstance, Step};
 use crate::handles::{Handles, Peer, PeerId};
 use crate::planted::{self, Fault};
+use crate::time::Time;
 
 /// How many deliveries one step hands out at most. Whether a connection has room is asked before its earlier deliveries
 /// of the same step are put before it: so whoever finds so many among the effects applies them and comes back with
@@ -122,6 +123,11 @@ impl<H: Handles> Services<H> {
         }
     }
 
+    /// The connections that services are on.
+    pub(super) fn peers(&self) -> impl Iterator<Item = &H::Peer> {
+        self.subscriptions.values().map(|subscription| &subscription.peer)
+    }
+
     /// Whether a service has credit and room.
     fn could_take(&self) -> bool {
         let mut subscriptions = self.turns.iter().filter_map(|key| self.subscriptions.get(key));
@@ -188,8 +194,11 @@ impl<H: Handles> Step<'_, H> {
     /// Hands waiting requests to services, as long as there are both, and not too many in one step.
     pub(super) fn dispatch(&mut self) {
         self.channel.pace.opens_at = None;
+        if self.channel.pace.has_stopped {
+            return;
+        }
         for _ in 0..DELIVERIES_AT_ONCE {
-            let Some(id) = self.channel.queue.first() else { return };
+            let Some(slot) = self.channel.queue.first() else { return };
             if self.is_at_its_limit() {
                 return;
             }
@@ -198,6 +207,8 @@ impl<H: Handles> Step<'_, H> {
                 self.channel.pace.opens_at = self.channel.services.could_take().then_some(opens_at);
                 return;
             }
+            let Some(Request { id, .. }) = self.channel.requests.at(slot) else { return };
+            let id = *id;
             let Some(subscription) = self.channel.services.poll_turn() else { return };
             subscription.held.insert(id);
             let peer = subscription.peer.clone();
@@ -222,7 +233,7 @@ impl<H: Handles> Step<'_, H> {
             remaining: request.deadline.since(now),
             attempt_timeout,
             requester: request.requester.clone(),
-            redrive_of: request.redrive_of,
+            redrive_of: request.redrive_of(),
             request: request.message.clone(),
         };
         let delivery = Delivery {
@@ -234,11 +245,12 @@ impl<H: Handles> Step<'_, H> {
             timeout: attempt_timeout.map(|timeout| now + timeout),
             holder: Some(peer.clone()),
             progress: None,
+            given_up: Time::NEVER,
+            is_settled: false,
         };
         let due = delivery.due();
         self.channel.held += 1;
-        self.enter(id, Stage::InFlight(delivery), due);
-        self.change();
+        self.enter(id, Stage::InFlight(Box::new(delivery)), due);
         self.tell(peer, tell);
         self.restart_parts(id);
     }

@@ -10,10 +10,10 @@ use roundtrip_protocol::{
 use super::record::Record;
 use crate::handles::{Handles, PeerId};
 
-/// The number of a change to what a channel keeps. Changes are counted from 1.
+/// The number of a change to what a durable channel keeps: of a [`Record`]. They are counted from 1; a channel in memory
+/// has none.
 ///
-/// An effect that tells somebody of a change names it: in memory it is told at once, a durable channel tells it when
-/// the change is on disk.
+/// An effect that tells somebody of a change names it, or a later one, and is held back until that is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Change(pub u64);
 
@@ -45,7 +45,7 @@ pub enum What<H: Handles> {
     },
     /// The outcome is gone: so is its place in the mailbox.
     Unpost {
-        /// Its place.
+        /// The place that was set aside when the request was accepted: no copy of it.
         place: H::Place,
         /// The request.
         id: RequestId,

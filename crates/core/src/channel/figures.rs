@@ -39,7 +39,7 @@ impl<H: Handles> Channel<H> {
     /// The channel's figures.
     #[must_use]
     pub fn figures(&self) -> Figures {
-        let heads = self.queue.heads().filter_map(|id| self.requests.get(&id));
+        let heads = self.queue.heads().filter_map(|slot| self.requests.at(slot));
         Figures {
             open: self.open,
             waiting: self.queued() - self.scheduled,

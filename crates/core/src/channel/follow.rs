@@ -8,7 +8,8 @@ use roundtrip_protocol::{
 
 use super::effect::{Ending, Outcome, Tell, What};
 use super::part::Cursor;
-use super::request::{Request, Stage};
+use super::record::Record;
+use super::request::{End, Request, Stage};
 use super::{Channel, Step};
 use crate::handles::{Handles, Peer, PeerId, Place};
 use crate::planted::{self, Fault};
@@ -23,12 +24,6 @@ pub(super) struct Follower<H: Handles> {
     pub(super) cursor: Option<Cursor>,
     /// Whether it was told the outcome.
     pub(super) is_told: bool,
-}
-
-impl<H: Handles> Clone for Follower<H> {
-    fn clone(&self) -> Self {
-        Self { peer: self.peer.clone(), ..*self }
-    }
 }
 
 /// Which requests each connection follows, so that a connection that is gone is not looked for in every request.
@@ -71,15 +66,33 @@ pub enum Reading<'a, H: Handles> {
 }
 
 impl<H: Handles> Channel<H> {
+    /// Every connection that the channel knows, once: those with a service, and those that follow.
+    #[must_use]
+    pub fn peers(&self) -> Vec<H::Peer> {
+        let followers = self.followed.0.iter().filter_map(|(peer, followed)| {
+            let (id, _) = followed.first()?;
+            self.requests
+                .get(id)?
+                .followers
+                .iter()
+                .map(|follower| &follower.peer)
+                .find(|follower| follower.id() == *peer)
+        });
+        let peers = self.services.peers().chain(followers).map(|peer| (peer.id(), peer));
+        peers.collect::<BTreeMap<_, _>>().into_values().cloned().collect()
+    }
+
     /// The outcome of a request, for a connection that reads the mailbox it is in.
     #[must_use]
     pub fn outcome(&self, id: RequestId, reader: PeerId) -> Reading<'_, H> {
         match self.requests.get(&id) {
-            Some(request) if request.followers.iter().any(|follower| follower.peer.id() == reader) => Reading::Followed,
-            Some(Request { stage: Stage::Ended { outcome, .. }, message, redrive_of, .. }) => {
-                Reading::Outcome { outcome, request: message, redrive_of: *redrive_of }
-            }
-            _ => Reading::Gone,
+            Some(request) if request.followers.has(reader) => Reading::Followed,
+            Some(request) => request.end().map_or(Reading::Gone, |end| Reading::Outcome {
+                outcome: &end.outcome,
+                request: &request.message,
+                redrive_of: request.redrive_of(),
+            }),
+            None => Reading::Gone,
         }
     }
 }
@@ -105,7 +118,7 @@ impl<H: Handles> Step<'_, H> {
             services,
             attempts: request.attempts,
             remaining: (!request.has_ended()).then(|| request.deadline.since(now)),
-            redrive_of: request.redrive_of,
+            redrive_of: request.redrive_of(),
             progress: match &request.stage {
                 Stage::InFlight(delivery) => delivery.progress.clone(),
                 _ => None,
@@ -122,7 +135,7 @@ impl<H: Handles> Step<'_, H> {
         };
         if self.channel.followed.insert(peer.id(), id, ticket) {
             request.followers.push(Follower { peer: peer.clone(), ticket, cursor: None, is_told: false });
-        } else if let Some(follower) = request.followers.iter_mut().find(|follower| follower.is(peer.id(), ticket)) {
+        } else if let Some(follower) = request.followers.find(peer.id(), ticket) {
             follower.is_told = false;
         }
         self.serve(id, |follower| follower.is(peer.id(), ticket));
@@ -136,12 +149,11 @@ impl<H: Handles> Step<'_, H> {
         let Some(request) = self.channel.requests.get_mut(&id) else {
             return;
         };
-        let Some(index) = request.followers.iter().position(|follower| follower.is(peer, ticket)) else { return };
-        let was_told = request.followers.remove(index).is_told;
-        let Stage::Ended { since, is_acknowledged, .. } = request.stage else { return };
-        let still_follows = request.followers.iter().any(|follower| follower.peer.id() == peer);
+        let Some(Follower { is_told: was_told, .. }) = request.followers.remove(peer, ticket) else { return };
+        let Some(&End { since, is_acknowledged, .. }) = request.end() else { return };
+        let still_follows = request.followers.has(peer);
         let place = request.place.clone();
-        if was_told && !place.has_mailbox() && request.key.is_none() {
+        if was_told && !place.has_mailbox() && request.key().is_none() {
             self.channel.fetched.insert((since, id));
         }
         if !still_follows && !is_acknowledged {
@@ -152,7 +164,7 @@ impl<H: Handles> Step<'_, H> {
     pub(super) fn unfollow_all(&mut self, peer: PeerId) {
         for (id, _) in self.channel.followed.0.remove(&peer).unwrap_or_default() {
             if let Some(request) = self.channel.requests.get_mut(&id) {
-                request.followers.retain(|follower| follower.peer.id() != peer);
+                request.followers.remove_all(peer);
             }
         }
     }
@@ -165,7 +177,7 @@ impl<H: Handles> Step<'_, H> {
                 Acknowledgement::Forbidden
             }
             Some(request) if !request.has_ended() => Acknowledgement::NoOutcomeYet,
-            Some(request) if request.key.is_some() => {
+            Some(request) if request.key().is_some() => {
                 self.keep_for_its_key(id);
                 Acknowledgement::Done
             }
@@ -182,23 +194,22 @@ impl<H: Handles> Step<'_, H> {
         if planted::is(Fault::KeyForgottenEarly) {
             return self.forget(id);
         }
-        self.drop_parts(id);
-        self.take_down(id);
-        if let Some(Request { stage: Stage::Ended { is_acknowledged, .. }, place, .. }) =
-            self.channel.requests.get_mut(&id)
-            && !std::mem::replace(is_acknowledged, true)
-        {
-            let place = place.clone();
-            self.change();
+        let Some(request) = self.channel.requests.get_mut(&id) else { return };
+        if request.end_mut().is_some_and(|end| !std::mem::replace(&mut end.is_acknowledged, true)) {
+            // The place that was set aside is given back, and a copy stays to name the mailbox.
+            let copy = request.place.clone();
+            let place = std::mem::replace(&mut request.place, copy);
+            self.keep(id, Record::of_acknowledgement);
+            self.drop_parts(id);
+            self.take_down(id);
             self.effect(What::Unpost { place, id });
         }
     }
 
     /// The outcome waits in no mailbox any more.
     pub(super) fn take_down(&mut self, id: RequestId) {
-        if let Some(Request { stage: Stage::Ended { is_posted, .. }, .. }) = self.channel.requests.get_mut(&id)
-            && std::mem::replace(is_posted, false)
-        {
+        let end = self.channel.requests.get_mut(&id).and_then(Request::end_mut);
+        if end.is_some_and(|end| std::mem::replace(&mut end.is_posted, false)) {
             self.channel.unacknowledged -= 1;
         }
     }
@@ -212,8 +223,8 @@ impl<H: Handles> Request<H> {
             }
             Stage::Waiting => RequestState::Waiting,
             Stage::InFlight(delivery) => RequestState::InFlight { delivery: delivery.number, attempt: self.attempts },
-            Stage::Lost { .. } | Stage::BackingOff => RequestState::BackingOff,
-            Stage::Ended { outcome, .. } => RequestState::Ended(outcome.ending.kind()),
+            Stage::Lost(_) | Stage::BackingOff => RequestState::BackingOff,
+            Stage::Ended(end) => RequestState::Ended(end.outcome.ending.kind()),
         }
     }
 }

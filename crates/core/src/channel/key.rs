@@ -42,8 +42,8 @@ impl Keys {
         self.0.insert((key.requester.clone(), key.text.clone()), (key.fingerprint, id));
     }
 
-    pub(super) fn remove(&mut self, key: Key) {
-        self.0.remove(&(key.requester, key.text));
+    pub(super) fn remove(&mut self, key: &Key) {
+        self.0.remove(&(key.requester.clone(), key.text.clone()));
     }
 
     pub(super) fn len(&self) -> usize {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use roundtrip_protocol::{Answer, Call, DeadReason, Hold, RequestId, ServiceNumber, StopReason, Token};
 
 use super::effect::{Ending, Tell};
+use super::record::Record;
 use super::request::Stage;
 use super::settle::Standing;
 use super::{ServiceInstance, Step};
@@ -76,7 +77,7 @@ impl<H: Handles> Step<'_, H> {
     /// The lease is over: the request backs off, and until that is over the service may take the delivery back.
     fn lose(&mut self, id: RequestId) {
         let Some(request) = self.channel.requests.get_mut(&id) else { return };
-        let (attempts, order) = (request.attempts, request.position.order);
+        let (attempts, order) = (request.attempts, request.position.order());
         let Stage::InFlight(mut delivery) = std::mem::replace(&mut request.stage, Stage::BackingOff) else { return };
         if let Some(key) = delivery.subscription() {
             self.channel.services.let_go(key, id);
@@ -84,8 +85,8 @@ impl<H: Handles> Step<'_, H> {
         delivery.holder = None;
         let backoff = self.backoff(attempts, order);
         let until = if planted::is(Fault::BackoffSkipped) { self.now.time } else { self.now.time + backoff };
-        self.enter(id, Stage::Lost { delivery, until }, Some(until));
-        self.change();
+        delivery.given_up = until;
+        self.enter(id, Stage::Lost(delivery), Some(until));
     }
 
     /// Nobody took the delivery back in time: its place is free, and the request waits again, or is dead.
@@ -95,10 +96,11 @@ impl<H: Handles> Step<'_, H> {
         // Its place is free from here on, whatever becomes of it.
         request.stage = Stage::BackingOff;
         if request.attempts >= self.channel.settings.max_attempts {
-            let last = request.last_problem.clone();
+            let last = request.last_problem();
             self.end(id, Ending::Dead { reason: DeadReason::AttemptsExhausted, last });
         } else {
-            self.requeue(id);
+            self.wait(id);
+            self.keep(id, Record::of_move);
         }
     }
 
@@ -107,7 +109,8 @@ impl<H: Handles> Step<'_, H> {
         if let Some(request) = self.channel.requests.get_mut(&id) {
             request.attempts -= 1;
         }
-        self.requeue(id);
+        self.wait(id);
+        self.keep(id, Record::of_move);
     }
 
     /// A service shows that it still works on a delivery.
@@ -125,7 +128,7 @@ impl<H: Handles> Step<'_, H> {
             Standing::Stale => return Answer::LeaseLost,
         };
         let delivery = match &mut request.stage {
-            Stage::Lost { delivery, .. } | Stage::InFlight(delivery) => delivery,
+            Stage::Lost(delivery) | Stage::InFlight(delivery) => delivery,
             _ => return Answer::LeaseLost,
         };
         if delivery.is_timed_out(now) || (delivery.hold == Hold::Connection && delivery.service != service) {
@@ -136,7 +139,7 @@ impl<H: Handles> Step<'_, H> {
         delivery.renewed = now;
         let due = delivery.due();
         let stage = match std::mem::replace(&mut request.stage, Stage::BackingOff) {
-            Stage::Lost { delivery, .. } => Stage::InFlight(delivery),
+            Stage::Lost(delivery) => Stage::InFlight(delivery),
             held => held,
         };
         self.enter(id, stage, due);
@@ -144,7 +147,6 @@ impl<H: Handles> Step<'_, H> {
             self.channel.services.let_go((former.id(), former_service), id);
         }
         self.channel.services.hold(peer.clone(), service, hold, id);
-        self.change();
         if let Some(former) = former_holder.filter(|former| former.id() != peer.id()) {
             self.tell(&former, Tell::Stop { service: former_service, token, reason: StopReason::LeaseLost });
         }

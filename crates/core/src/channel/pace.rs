@@ -17,6 +17,8 @@ pub(super) struct Pace {
     full_at: Time,
     /// A request and a service wait for each other until then.
     pub(super) opens_at: Option<Time>,
+    /// Nothing is handed out any more.
+    pub(super) has_stopped: bool,
 }
 
 impl Pace {

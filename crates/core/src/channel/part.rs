@@ -10,6 +10,7 @@ use roundtrip_protocol::{Answer, Call, RequestId, RequesterName, TicketNumber, T
 use super::Step;
 use super::effect::{Effect, Outcome, Tell, What};
 use super::follow::Follower;
+use super::record::{Record, RestoredParts};
 use super::request::{Request, Stage};
 use super::settle::Standing;
 use crate::handles::{Handles, Peer, PeerId, Place};
@@ -18,7 +19,7 @@ use crate::planted::{self, Fault};
 /// The unacknowledged parts of a request's latest delivery that added one.
 #[derive(Debug)]
 pub(super) struct Parts<H: Handles> {
-    delivery: u32,
+    pub(super) delivery: u32,
     /// The number of the first one kept.
     first: u32,
     kept: VecDeque<(H::Part, usize)>,
@@ -41,9 +42,20 @@ impl<H: Handles> Parts<H> {
         Self { delivery, first: 1, kept: VecDeque::new(), bytes: 0, wanted: None }
     }
 
+    pub(super) fn restored(parts: RestoredParts<H>) -> Self {
+        let RestoredParts { delivery, first, kept } = parts;
+        let bytes = kept.iter().map(|(_, bytes)| bytes).sum();
+        Self { delivery, first, kept: kept.into(), bytes, wanted: None }
+    }
+
     /// The number that the next one has.
     fn end(&self) -> u32 {
         self.first + u32::try_from(self.kept.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The parts up to a number are gone.
+    const fn gone(&self) -> u32 {
+        self.first - 1
     }
 
     fn part(&self, number: u32) -> Option<&H::Part> {
@@ -61,7 +73,7 @@ impl<H: Handles> Parts<H> {
 
 /// The parts of the request's latest delivery: their first and the number behind their last.
 fn extent<H: Handles>(request: &Request<H>) -> (u32, u32) {
-    match &request.parts {
+    match request.parts() {
         Some(parts) if parts.delivery == request.deliveries => (parts.first, parts.end()),
         _ => (1, 1),
     }
@@ -85,7 +97,7 @@ impl<H: Handles> Step<'_, H> {
     }
 
     fn added(&mut self, token: Token, number: u32, part: H::Part, bytes: usize) -> Answer {
-        let room = self.channel.settings.parts_room;
+        let (room, is_durable) = (self.channel.settings.parts_room, self.channel.settings.is_durable);
         let request = match self.standing(token) {
             Standing::Current(request) => request,
             Standing::Stopping(why) => return why.answer(),
@@ -95,7 +107,7 @@ impl<H: Handles> Step<'_, H> {
             }
         };
         let has_mailbox = request.place.has_mailbox();
-        let parts = request.parts.get_or_insert_with(|| Box::new(Parts::new(token.delivery)));
+        let parts = request.rare_mut().parts.get_or_insert_with(|| Parts::new(token.delivery));
         if number < parts.end() && number > 0 {
             return Answer::PartKept;
         }
@@ -116,9 +128,22 @@ impl<H: Handles> Step<'_, H> {
         }
         parts.wanted = None;
         parts.bytes += bytes;
+        let record = is_durable.then(|| part.clone());
         parts.kept.push_back((part, bytes));
+        let (delivery, gone) = (parts.delivery, parts.gone());
         self.channel.dropped_parts += dropped;
-        self.change();
+        if dropped > 0 {
+            self.keep(token.id, |request| Record::of_dropped_parts(request, delivery, gone));
+        }
+        if let Some(part) = record {
+            self.keep(token.id, |request| Record::AddPart {
+                request: request.message.clone(),
+                delivery,
+                number,
+                part,
+                bytes,
+            });
+        }
         Answer::PartKept
     }
 
@@ -126,11 +151,11 @@ impl<H: Handles> Step<'_, H> {
     pub(super) fn restart_parts(&mut self, id: RequestId) {
         let Some(request) = self.channel.requests.get_mut(&id) else { return };
         if !planted::is(Fault::PartsNotReset) {
-            request.parts = None;
+            request.drop_void_parts();
         }
         let delivery = request.deliveries;
         let mut told = Vec::new();
-        for Follower { peer, ticket, cursor, .. } in &mut request.followers {
+        for Follower { peer, ticket, cursor, .. } in request.followers.iter_mut() {
             if let Some(cursor) = cursor {
                 *cursor = Cursor { delivery, next: 1, window: cursor.window };
                 told.push((peer.clone(), Tell::PartsFrom { ticket: *ticket, delivery, first: 1 }));
@@ -158,7 +183,7 @@ impl<H: Handles> Step<'_, H> {
             (of, after) if of == delivery && of > 0 => after.saturating_add(1).clamp(first, end),
             _ => first,
         };
-        let Some(follower) = request.followers.iter_mut().find(|follower| follower.is(peer, ticket)) else { return };
+        let Some(follower) = request.followers.find(peer, ticket) else { return };
         follower.cursor = Some(Cursor { delivery, next, window });
         follower.is_told = false;
         let asker = follower.peer.clone();
@@ -168,8 +193,7 @@ impl<H: Handles> Step<'_, H> {
 
     pub(super) fn widen_parts(&mut self, peer: PeerId, ticket: TicketNumber, id: RequestId, more: u32) {
         let Some(request) = self.channel.requests.get_mut(&id) else { return };
-        let follower = request.followers.iter_mut().find(|follower| follower.is(peer, ticket));
-        if let Some(cursor) = follower.and_then(|follower| follower.cursor.as_mut()) {
+        if let Some(cursor) = request.followers.find(peer, ticket).and_then(|follower| follower.cursor.as_mut()) {
             cursor.window = cursor.window.saturating_add(more);
             self.serve(id, |follower| follower.is(peer, ticket));
         }
@@ -181,13 +205,18 @@ impl<H: Handles> Step<'_, H> {
         if request.place.has_mailbox() && request.requester != *requester {
             return;
         }
-        let Some(parts) = request.parts.as_mut().filter(|parts| parts.delivery == delivery) else { return };
+        let Some(parts) = request.parts_mut().filter(|parts| parts.delivery == delivery) else { return };
         let before = parts.first;
         while parts.first <= through && !parts.kept.is_empty() {
             parts.forget_first();
         }
         if parts.first > before {
-            self.change();
+            let (gone, are_all_gone) = (parts.gone(), parts.kept.is_empty());
+            if are_all_gone && !request.has_ended() {
+                // They were all that said that there was this delivery: its number must not be given again.
+                self.keep(id, Record::of_move);
+            }
+            self.keep(id, |request| Record::of_dropped_parts(request, delivery, gone));
             self.tell_parts_room(id);
             // Others who follow may have been behind.
             self.serve(id, |_| true);
@@ -196,7 +225,7 @@ impl<H: Handles> Step<'_, H> {
 
     /// The outcome is acknowledged or forgotten, and the parts with it. Who still waited for some is told the outcome.
     pub(super) fn drop_parts(&mut self, id: RequestId) {
-        if let Some(Request { parts: Some(parts), .. }) = self.channel.requests.get_mut(&id) {
+        if let Some(parts) = self.channel.requests.get_mut(&id).and_then(Request::parts_mut) {
             while !parts.kept.is_empty() {
                 parts.forget_first();
             }
@@ -209,7 +238,7 @@ impl<H: Handles> Step<'_, H> {
     pub(super) fn requester_gone(&mut self, requester: &RequesterName) {
         let is_theirs = |request: &Request<H>| request.requester == *requester && !request.place.has_mailbox();
         let requests = self.channel.requests.iter();
-        let mut theirs: Vec<_> = requests.filter(|(_, request)| is_theirs(request)).map(|(id, _)| *id).collect();
+        let mut theirs: Vec<_> = requests.filter(|request| is_theirs(request)).map(|request| request.id).collect();
         theirs.sort_unstable();
         for id in theirs {
             self.take_down(id);
@@ -220,17 +249,16 @@ impl<H: Handles> Step<'_, H> {
     /// Tells a service that waits for room for its parts that there is some, if there is.
     fn tell_parts_room(&mut self, id: RequestId) {
         let (start, room) = (self.channel.start, self.channel.settings.parts_room);
-        let Some(Request { parts: Some(parts), stage: Stage::InFlight(delivery), place, .. }) =
-            self.channel.requests.get_mut(&id)
-        else {
-            return;
-        };
-        let has_room = |bytes: &usize| parts.bytes + bytes <= room || !place.has_mailbox();
-        if parts.wanted.as_ref().is_some_and(has_room) {
+        let Some(request) = self.channel.requests.get_mut(&id) else { return };
+        let has_mailbox = request.place.has_mailbox();
+        let Stage::InFlight(delivery) = &request.stage else { return };
+        let token = Token { start, id, delivery: delivery.number };
+        let (service, holder) = (delivery.service.service, delivery.holder.clone());
+        let Some(parts) = request.parts_mut() else { return };
+        let has_room = |bytes: usize| parts.bytes + bytes <= room || !has_mailbox;
+        if parts.wanted.is_some_and(has_room) {
             parts.wanted = None;
-            let token = Token { start, id, delivery: delivery.number };
-            let service = delivery.service.service;
-            if let Some(peer) = delivery.holder.clone() {
+            if let Some(peer) = holder {
                 self.tell(&peer, Tell::PartsRoom { service, token });
             }
         }
@@ -238,14 +266,8 @@ impl<H: Handles> Step<'_, H> {
 
     /// Tells followers what they may be told now: parts within their windows, and the outcome behind the last.
     pub(super) fn serve(&mut self, id: RequestId, whom: impl Fn(&Follower<H>) -> bool) {
-        let Some(Request { followers, parts, stage, deliveries, .. }) = self.channel.requests.get_mut(&id) else {
-            return;
-        };
-        let parts = parts.as_deref().filter(|parts| parts.delivery == *deliveries);
-        let outcome = match stage {
-            Stage::Ended { outcome, .. } => Some(&*outcome),
-            _ => None,
-        };
+        let Some(request) = self.channel.requests.get_mut(&id) else { return };
+        let (followers, parts, outcome) = request.followed();
         let after = self.channel.change;
         for follower in followers.iter_mut().filter(|follower| whom(follower)) {
             let peer = follower.peer.clone();

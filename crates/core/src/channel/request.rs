@@ -1,14 +1,18 @@
 //! A request as its channel keeps it.
+//!
+//! A channel may hold a million that wait, so what few of them have is boxed: a request that waits has nothing else than
+//! what every request has.
 
 use std::time::Duration;
 
 use roundtrip_protocol::{Hold, Progress, RequestId, RequesterName, ServiceNumber};
 
 use super::effect::Outcome;
-use super::follow::Follower;
+use super::followers::FollowerList;
 use super::key::Key;
 use super::part::Parts;
 use super::queue::Position;
+use super::record::Accepted;
 use super::{ServiceInstance, Submission};
 use crate::handles::{Handles, Peer, PeerId};
 use crate::time::Time;
@@ -16,13 +20,12 @@ use crate::time::Time;
 /// A request from its acceptance until it is gone.
 #[derive(Debug)]
 pub(super) struct Request<H: Handles> {
+    pub(super) id: RequestId,
     pub(super) requester: RequesterName,
     pub(super) message: H::Request,
     /// How many bytes its payload has.
     pub(super) bytes: usize,
     pub(super) place: H::Place,
-    pub(super) key: Option<Box<Key>>,
-    pub(super) redrive_of: Option<RequestId>,
     pub(super) accepted: Time,
     pub(super) deadline: Time,
     /// Its place in the queue, now and whenever it comes back.
@@ -31,64 +34,139 @@ pub(super) struct Request<H: Handles> {
     pub(super) deliveries: u32,
     /// Deliveries so far that count.
     pub(super) attempts: u32,
+    pub(super) followers: FollowerList<H>,
+    /// When it next needs attention: the earlier of its deadline and what its stage waits for. [`Time::NEVER`]: it needs
+    /// none.
+    pub(super) due: Time,
+    pub(super) stage: Stage<H>,
+    rare: Option<Box<Rare<H>>>,
+}
+
+/// What few requests have.
+#[derive(Debug)]
+pub(super) struct Rare<H: Handles> {
+    pub(super) key: Option<Key>,
+    pub(super) redrive_of: Option<RequestId>,
     /// Deliveries so far that were released.
     pub(super) releases: u32,
     /// What the last failed attempt said.
     pub(super) last_problem: Option<H::Answer>,
-    pub(super) settled: Settled,
-    pub(super) parts: Option<Box<Parts<H>>>,
-    pub(super) followers: Vec<Follower<H>>,
-    /// When it next needs attention: the earlier of its deadline and what its stage waits for.
-    pub(super) due: Option<Time>,
-    pub(super) stage: Stage<H>,
+    /// Deliveries that were settled for another attempt: a settlement, repeated, is answered the same again.
+    pub(super) settled: Vec<u32>,
+    pub(super) parts: Option<Parts<H>>,
+}
+
+impl<H: Handles> Default for Rare<H> {
+    fn default() -> Self {
+        Self { key: None, redrive_of: None, releases: 0, last_problem: None, settled: Vec::new(), parts: None }
+    }
 }
 
 impl<H: Handles> Request<H> {
     pub(super) fn new(submission: Submission<H>, accepted: Time, deadline: Time) -> Self {
-        let Submission { id: _, requester, request, bytes, place, priority, deadline: _, delay: _, key } = submission;
+        let Submission { id, requester, request, bytes, place, priority, deadline: _, delay: _, key } = submission;
         Self {
+            id,
             requester,
             message: request,
             bytes,
             place,
-            key: key.map(Box::new),
-            redrive_of: None,
             accepted,
             deadline,
-            position: Position { priority, order: 0 },
+            position: Position::new(priority, 0),
             deliveries: 0,
             attempts: 0,
-            releases: 0,
-            last_problem: None,
-            settled: Settled::default(),
-            parts: None,
-            followers: Vec::new(),
-            due: None,
+            followers: FollowerList::default(),
+            due: Time::NEVER,
             stage: Stage::Waiting,
+            rare: key.map(|key| Box::new(Rare { key: Some(key), ..Rare::default() })),
         }
     }
 
+    /// As it was accepted, before it waits anywhere.
+    pub(super) fn restored(accepted: Accepted<H>) -> Self {
+        let Accepted { id, requester, request, bytes, place, priority, key, redrive_of, accepted, deadline, .. } =
+            accepted;
+        let submission = Submission { bytes, priority, key, ..Submission::new(id, requester, request, place) };
+        let restored = Self::new(submission, accepted, deadline);
+        if redrive_of.is_some() { restored.redriven_of(redrive_of) } else { restored }
+    }
+
+    /// It was made of a dead letter.
+    pub(super) fn redriven_of(mut self, letter: Option<RequestId>) -> Self {
+        self.rare_mut().redrive_of = letter;
+        self
+    }
+
+    pub(super) fn rare_mut(&mut self) -> &mut Rare<H> {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Its idempotency key.
+    pub(super) fn key(&self) -> Option<&Key> {
+        self.rare.as_ref()?.key.as_ref()
+    }
+
+    /// The dead letter that it was made of.
+    pub(super) fn redrive_of(&self) -> Option<RequestId> {
+        self.rare.as_ref()?.redrive_of
+    }
+
+    pub(super) fn releases(&self) -> u32 {
+        self.rare.as_ref().map_or(0, |rare| rare.releases)
+    }
+
+    pub(super) fn last_problem(&self) -> Option<H::Answer> {
+        self.rare.as_ref()?.last_problem.clone()
+    }
+
+    pub(super) fn parts(&self) -> Option<&Parts<H>> {
+        self.rare.as_ref()?.parts.as_ref()
+    }
+
+    pub(super) fn parts_mut(&mut self) -> Option<&mut Parts<H>> {
+        self.rare.as_mut()?.parts.as_mut()
+    }
+
+    pub(super) fn drop_void_parts(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.parts = None;
+        }
+    }
+
+    /// What its followers are told of, and they.
+    pub(super) fn followed(&mut self) -> (&mut FollowerList<H>, Option<&Parts<H>>, Option<&Outcome<H>>) {
+        let parts = self.rare.as_ref().and_then(|rare| rare.parts.as_ref());
+        let parts = parts.filter(|parts| parts.delivery == self.deliveries);
+        let outcome = match &self.stage {
+            Stage::Ended(end) => Some(&end.outcome),
+            _ => None,
+        };
+        (&mut self.followers, parts, outcome)
+    }
+
+    /// Whether a delivery of this start of the broker was settled for another attempt.
+    pub(super) fn was_settled(&self, delivery: u32) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.settled.contains(&delivery))
+    }
+
+    /// Whether this delivery of a start of the broker settled it, finally.
+    pub(super) fn was_ended_by(&self, start: u64, delivery: u32) -> bool {
+        self.end().is_some_and(|end| end.settled_by == Some((start, delivery)))
+    }
+
+    /// How it ended.
+    pub(super) const fn end(&self) -> Option<&End<H>> {
+        if let Stage::Ended(end) = &self.stage { Some(end) } else { None }
+    }
+
+    /// How it ended.
+    pub(super) const fn end_mut(&mut self) -> Option<&mut End<H>> {
+        if let Stage::Ended(end) = &mut self.stage { Some(end) } else { None }
+    }
+
     pub(super) const fn has_ended(&self) -> bool {
-        matches!(self.stage, Stage::Ended { .. })
-    }
-}
-
-/// Which deliveries were settled: a settlement, repeated, is answered the same again.
-///
-/// Most requests are settled once, so the last one needs no memory of its own.
-#[derive(Debug, Default)]
-pub(super) struct Settled {
-    last: Option<u32>,
-    earlier: Vec<u32>,
-}
-
-impl Settled {
-    pub(super) fn insert(&mut self, delivery: u32) {
-        self.earlier.extend(self.last.replace(delivery));
-    }
-
-    pub(super) fn contains(&self, delivery: u32) -> bool {
-        self.last == Some(delivery) || self.earlier.contains(&delivery)
+        matches!(self.stage, Stage::Ended(_))
     }
 }
 
@@ -103,24 +181,26 @@ pub(super) enum Stage<H: Handles> {
     /// In the queue.
     Waiting,
     /// With a service.
-    InFlight(Delivery<H>),
+    InFlight(Box<Delivery<H>>),
     /// The lease is lost; until the backoff is over the service may take the delivery back.
-    Lost {
-        delivery: Delivery<H>,
-        /// When it is.
-        until: Time,
-    },
+    Lost(Box<Delivery<H>>),
     /// Settled for another attempt, which comes later.
     BackingOff,
     /// It has its outcome.
-    Ended {
-        outcome: Outcome<H>,
-        since: Time,
-        /// It is not kept for its requester any more, and known only by its key.
-        is_acknowledged: bool,
-        /// It is in a mailbox, where it waits to be acknowledged.
-        is_posted: bool,
-    },
+    Ended(Box<End<H>>),
+}
+
+/// How a request ended.
+#[derive(Debug)]
+pub(super) struct End<H: Handles> {
+    pub(super) outcome: Outcome<H>,
+    pub(super) since: Time,
+    /// The start number of the broker and the delivery that settled it, if one did.
+    pub(super) settled_by: Option<(u64, u32)>,
+    /// It is not kept for its requester any more, and known only by its key.
+    pub(super) is_acknowledged: bool,
+    /// It is in a mailbox, where it waits to be acknowledged.
+    pub(super) is_posted: bool,
 }
 
 /// One hand-over of a request to a service.
@@ -137,6 +217,10 @@ pub(super) struct Delivery<H: Handles> {
     /// The connection it was handed over or taken back on, while that is there.
     pub(super) holder: Option<H::Peer>,
     pub(super) progress: Option<Progress>,
+    /// When it is given up, while it is lost.
+    pub(super) given_up: Time,
+    /// The service has ended it.
+    pub(super) is_settled: bool,
 }
 
 impl<H: Handles> Delivery<H> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use roundtrip_protocol::{Answer, Call, DeadReason, Progress, RequestId, Token};
 
 use super::effect::{Ending, Tell};
-use super::follow::Follower;
+use super::record::Record;
 use super::request::{Request, Stage};
 use super::stop::WhyStopped;
 use super::{Settling, Step};
@@ -31,8 +31,11 @@ impl<H: Handles> Step<'_, H> {
         let answer = match self.standing(token) {
             Standing::Settled => Answer::Settled,
             Standing::Current(request) => {
-                request.settled.insert(token.delivery);
+                if let Stage::InFlight(delivery) = &mut request.stage {
+                    delivery.is_settled = true;
+                }
                 self.settle_current(token.id, settlement);
+                self.remember_settled(token);
                 Answer::Settled
             }
             Standing::Stopping(why) => {
@@ -52,7 +55,7 @@ impl<H: Handles> Step<'_, H> {
     /// Where the delivery of a token stands.
     pub(super) fn standing(&mut self, token: Token) -> Standing<'_, H> {
         if token.start != self.channel.start {
-            return Standing::Stale;
+            return self.standing_of_another_start(token);
         }
         if let Some(stopping) = self.channel.stopping.get(&token.id)
             && stopping.delivery.number == token.delivery
@@ -63,8 +66,18 @@ impl<H: Handles> Step<'_, H> {
         match &request.stage {
             Stage::InFlight(_) if planted::is(Fault::MissingFence) => Standing::Current(request),
             Stage::InFlight(delivery) if delivery.number == token.delivery => Standing::Current(request),
-            Stage::Lost { delivery, .. } if delivery.number == token.delivery => Standing::Lost(request),
-            _ if request.settled.contains(token.delivery) => Standing::Settled,
+            Stage::Lost(delivery) if delivery.number == token.delivery => Standing::Lost(request),
+            _ if request.was_settled(token.delivery) || request.was_ended_by(token.start, token.delivery) => {
+                Standing::Settled
+            }
+            _ => Standing::Stale,
+        }
+    }
+
+    /// All that is known of a delivery of another start of the broker is whether it gave the request its outcome.
+    fn standing_of_another_start(&self, token: Token) -> Standing<'_, H> {
+        match self.channel.requests.get(&token.id) {
+            Some(request) if request.was_ended_by(token.start, token.delivery) => Standing::Settled,
             _ => Standing::Stale,
         }
     }
@@ -82,6 +95,13 @@ impl<H: Handles> Step<'_, H> {
         }
     }
 
+    /// It was settled for another attempt; one that was ended knows by what.
+    fn remember_settled(&mut self, token: Token) {
+        if let Some(request) = self.channel.requests.get_mut(&token.id).filter(|request| !request.has_ended()) {
+            request.rare_mut().settled.push(token.delivery);
+        }
+    }
+
     fn retry(&mut self, id: RequestId, problem: H::Answer, retry_after: Option<Duration>) {
         let Some(request) = self.channel.requests.get_mut(&id) else {
             return;
@@ -90,8 +110,8 @@ impl<H: Handles> Step<'_, H> {
             let reason = DeadReason::AttemptsExhausted;
             return self.end(id, Ending::Dead { reason, last: Some(problem) });
         }
-        request.last_problem = Some(problem);
-        let (attempts, order) = (request.attempts, request.position.order);
+        request.rare_mut().last_problem = Some(problem);
+        let (attempts, order) = (request.attempts, request.position.order());
         let wait = self.backoff(attempts, order).max(retry_after.unwrap_or_default());
         self.back_off(id, wait);
     }
@@ -101,12 +121,12 @@ impl<H: Handles> Step<'_, H> {
             return;
         };
         request.attempts -= 1;
-        request.releases += 1;
-        if request.releases > self.channel.settings.max_releases {
-            let last = request.last_problem.clone();
+        request.rare_mut().releases += 1;
+        if request.releases() > self.channel.settings.max_releases {
+            let last = request.last_problem();
             return self.end(id, Ending::Dead { reason: DeadReason::ReleasesExhausted, last });
         }
-        let order = request.position.order;
+        let order = request.position.order();
         let wait = self.backoff(1, order);
         self.back_off(id, wait);
     }
@@ -122,7 +142,7 @@ impl<H: Handles> Step<'_, H> {
     fn back_off(&mut self, id: RequestId, wait: Duration) {
         self.leave_service(id);
         self.enter(id, Stage::BackingOff, Some(self.now.time + wait));
-        self.change();
+        self.keep(id, Record::of_move);
     }
 
     /// The latest progress, told to everybody who follows. A stale one is dropped.
@@ -133,7 +153,8 @@ impl<H: Handles> Step<'_, H> {
         };
         let Stage::InFlight(delivery) = &mut request.stage else { return };
         delivery.progress = Some(progress.clone());
-        for Follower { peer, ticket, .. } in request.followers.clone() {
+        let followers = request.followers.iter().map(|follower| (follower.peer.clone(), follower.ticket));
+        for (peer, ticket) in followers.collect::<Vec<_>>() {
             self.tell(&peer, Tell::Progress { ticket, progress: progress.clone() });
         }
     }

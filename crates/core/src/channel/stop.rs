@@ -3,9 +3,9 @@
 
 use roundtrip_protocol::{Answer, Call, Cancellation, RequestId, StopReason, Token};
 
+use super::Step;
 use super::effect::{Ending, Tell};
 use super::request::{Delivery, Stage};
-use super::{Due, Step};
 use crate::handles::Handles;
 use crate::planted::{self, Fault};
 use crate::time::Time;
@@ -14,7 +14,7 @@ use crate::time::Time;
 /// that what the service works with is not overrun by the next one.
 #[derive(Debug)]
 pub(super) struct Stopping<H: Handles> {
-    pub(super) delivery: Delivery<H>,
+    pub(super) delivery: Box<Delivery<H>>,
     pub(super) why: WhyStopped,
     /// When its lease ends, which nothing renews any more.
     until: Option<Time>,
@@ -47,7 +47,7 @@ impl<H: Handles> Step<'_, H> {
     pub(super) fn cancel(&mut self, peer: &H::Peer, call: Call, id: RequestId) {
         let result = match self.channel.requests.get(&id).map(|request| &request.stage) {
             None => Cancellation::UnknownTicket,
-            Some(Stage::Ended { outcome, .. }) => Cancellation::Ended(outcome.ending.kind()),
+            Some(Stage::Ended(end)) => Cancellation::Ended(end.outcome.ending.kind()),
             Some(_) => {
                 self.end_under_service(id, WhyStopped::Cancelled);
                 Cancellation::Cancelled
@@ -63,8 +63,9 @@ impl<H: Handles> Step<'_, H> {
 
     /// The broker stops: what is open fails, and services at work are told to stop.
     pub(super) fn stop(&mut self, answer: &H::Answer) {
-        let requests = self.channel.requests.iter().filter(|(_, request)| !request.has_ended());
-        let mut open: Vec<_> = requests.map(|(id, request)| (request.accepted, request.position.order, *id)).collect();
+        let requests = self.channel.requests.iter().filter(|request| !request.has_ended());
+        let mut open: Vec<_> =
+            requests.map(|request| (request.accepted, request.position.order(), request.id)).collect();
         open.sort_unstable();
         for (_, _, id) in open {
             let told = self.stop_of(id, StopReason::BrokerStopped);
@@ -102,7 +103,7 @@ impl<H: Handles> Step<'_, H> {
                 let until = delivery.due();
                 Some(Stopping { delivery, why, until })
             }
-            Stage::Lost { delivery, until } => Some(Stopping { delivery, why, until: Some(until) }),
+            Stage::Lost(delivery) => Some(Stopping { until: Some(delivery.given_up), delivery, why }),
             other => {
                 request.stage = other;
                 None
@@ -118,7 +119,7 @@ impl<H: Handles> Step<'_, H> {
 
     fn set_stopping(&mut self, id: RequestId, stopping: Stopping<H>) {
         if let Some(until) = stopping.until.filter(|until| *until < Time::NEVER) {
-            self.channel.due.insert((until, Due::Stopping(id)));
+            self.channel.stopping_due.insert((until, id));
         }
         self.channel.stopping.insert(id, stopping);
     }
@@ -127,7 +128,7 @@ impl<H: Handles> Step<'_, H> {
     pub(super) fn end_stopping(&mut self, id: RequestId) {
         let Some(Stopping { delivery, until, .. }) = self.channel.stopping.remove(&id) else { return };
         if let Some(until) = until {
-            self.channel.due.remove(&(until, Due::Stopping(id)));
+            self.channel.stopping_due.remove(&(until, id));
         }
         if let Some(key) = delivery.subscription() {
             self.channel.services.let_go(key, id);

@@ -6,21 +6,27 @@
 
 mod acceptance;
 mod cancel;
+mod damage;
 mod dead;
 mod deadline;
 mod delay;
 mod dispatch;
+mod draining;
+mod durable;
 mod follow;
 mod key;
 mod lease;
+mod ledger;
 mod model;
 mod no_service;
 mod one_way;
 mod pace;
 mod part;
 mod priority;
+mod restart;
 mod room;
 mod settlement;
+mod size;
 mod stopping;
 
 use std::cell::Cell;
@@ -34,7 +40,7 @@ use roundtrip_protocol::{
 };
 
 use super::*;
-use crate::handles::{PeerId, Place};
+use crate::handles::{Peer, PeerId, Place};
 
 const START: u64 = 7;
 const SERVICE: ServiceNumber = ServiceNumber(1);
@@ -58,14 +64,22 @@ impl Handles for Numbers {
 }
 
 /// A place in a requester's mailbox, which may go with the requester.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct TestPlace {
     mailbox: Rc<Cell<bool>>,
+    /// It is no copy of another one.
+    is_original: bool,
 }
 
 impl TestPlace {
     fn new(has_mailbox: bool) -> Self {
-        Self { mailbox: Rc::new(Cell::new(has_mailbox)) }
+        Self { mailbox: Rc::new(Cell::new(has_mailbox)), is_original: true }
+    }
+}
+
+impl Clone for TestPlace {
+    fn clone(&self) -> Self {
+        Self { mailbox: self.mailbox.clone(), is_original: false }
     }
 }
 
@@ -144,6 +158,19 @@ impl World {
         }
     }
 
+    /// Of a channel that tells what it keeps.
+    fn durable() -> Self {
+        Self::with(|settings| settings.is_durable = true)
+    }
+
+    /// Of such a channel, request 1 with the service of connection 1.
+    fn durable_in_flight() -> Self {
+        let mut world = Self::durable();
+        world.submit(9, 1);
+        assert_eq!(world.subscribe(1, 1), ["1 delivery 1/1 attempt 1"], "a delivery is nothing that is kept");
+        world
+    }
+
     /// Request 1 with the service of connection 1, followed by connection 9.
     fn in_flight() -> World {
         let mut world = Self::new();
@@ -161,7 +188,7 @@ impl World {
         self.peers.entry(peer).or_insert_with(|| TestPeer::new(peer)).clone()
     }
 
-    /// Does a command; every effect names a change that was made, and none an earlier one than the effect before.
+    /// Does a command.
     fn effects(&mut self, command: Command<Numbers>) -> Vec<Effect<Numbers>> {
         let mut effects = Vec::new();
         self.channel.handle(self.now, command, &mut effects);
@@ -171,8 +198,8 @@ impl World {
 
     fn note_changes(&mut self, effects: &[Effect<Numbers>]) {
         for effect in effects {
-            assert!(effect.after >= self.last_change, "changes are numbered upwards");
-            self.last_change = effect.after;
+            self.last_change.0 += u64::from(matches!(effect.what, What::Keep(_)));
+            assert_eq!(effect.after, self.last_change, "every effect names the latest record");
         }
     }
 
@@ -339,6 +366,11 @@ impl World {
         self.ask(Command::Redrive { peer, call: Call(0), id, new_id, request, place })
     }
 
+    /// What was kept of a request, or of a letter, is damaged.
+    fn damaged(&mut self, id: u32) -> Vec<String> {
+        self.ask(Command::Damaged { id: request(id) })
+    }
+
     fn purge(&mut self, peer: u64, id: u32) -> Vec<String> {
         let peer = self.peer(peer);
         self.ask(Command::Purge { peer, call: Call(0), id: request(id) })
@@ -399,8 +431,36 @@ fn line(effect: &Effect<Numbers>) -> String {
         What::Post { id, .. } => format!("post {}", number(*id)),
         What::Unpost { id, .. } => format!("unpost {}", number(*id)),
         What::Spend { request } => format!("spend {request}"),
-        What::Keep(record) => format!("keep {record:?}"),
+        What::Keep(record) => format!("keep {}", kept(record)),
         What::Repost { id, peer, .. } => format!("repost {} to {}", number(*id), peer.0),
+    }
+}
+
+fn kept(record: &Record<Numbers>) -> String {
+    match record {
+        Record::Accept(accepted) => {
+            let Accepted { request, order, until, .. } = &**accepted;
+            let order = order.map(|order| format!(" order {order}")).unwrap_or_default();
+            let until = until.map(|until| format!(" until {:?}", until.since_start())).unwrap_or_default();
+            format!("accept {request}{order}{until}")
+        }
+        Record::Move { request, tried } => {
+            let Tried { order, until, deliveries, attempts, releases, last } = tried;
+            let until = until.map(|until| format!(" until {:?}", until.since_start())).unwrap_or_default();
+            let last = last.map(|last| format!(" last {last}")).unwrap_or_default();
+            format!("move {request} order {order}{until} deliveries {deliveries}/{attempts}/{releases}{last}")
+        }
+        Record::End { request, ended: Ended { outcome, deliveries, settled_by, .. } } => {
+            let by = settled_by.map(|(start, delivery)| format!(" by {start}/{delivery}")).unwrap_or_default();
+            format!("end {request} {} deliveries {deliveries}{by}", outcome_name(outcome))
+        }
+        Record::Acknowledge { request } => format!("acknowledge {request}"),
+        Record::Forget { request } => format!("forget {request}"),
+        Record::AddPart { request, delivery, number, part, bytes } => {
+            format!("add part {request} {delivery}/{number} {part} of {bytes}")
+        }
+        Record::DropParts { request, delivery, through } => format!("drop parts {request} {delivery}/{through}"),
+        Record::Exhume { request } => format!("exhume {request}"),
     }
 }
 

@@ -157,3 +157,37 @@ fn reading_acknowledges_nothing() {
     }
     assert_eq!(world.channel.figures().retained, 1);
 }
+
+#[test]
+fn a_channel_knows_every_connection_once() {
+    let mut world = World::in_flight();
+    world.subscribe_by_lease(2, 1);
+    world.submit(8, 2);
+    world.attach(8, 1);
+    world.attach(2, 1);
+    world.submit(7, 3);
+    world.subscribe(3, 1);
+    world.gone(1);
+    world.take_back(11, token(1, 1));
+    world.cancel(9, 3);
+    world.unsubscribe(3);
+    let known: Vec<_> = world.channel.peers().iter().map(|peer| peer.id.0).collect();
+    assert_eq!(known, [2, 7, 8, 9, 11], "with a service, with what they took back, and who follows");
+    for peer in known {
+        world.gone(peer);
+    }
+    assert!(world.channel.peers().is_empty());
+}
+
+#[test]
+fn a_connection_that_holds_what_is_stopping_is_known() {
+    let mut world = World::in_flight();
+    world.gone(1);
+    world.take_back(11, token(1, 1));
+    world.cancel(9, 1);
+    world.gone(9);
+    let known: Vec<_> = world.channel.peers().iter().map(|peer| peer.id.0).collect();
+    assert_eq!(known, [11]);
+    world.stopped(token(1, 1));
+    assert!(world.channel.peers().is_empty());
+}

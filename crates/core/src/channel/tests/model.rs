@@ -3,6 +3,8 @@
 //! The model keeps everything in lists and looks through all of them each time. It says of every step exactly what is
 //! told to whom, in which order each follower is told it, and the channel's figures. Of the channel it learns only which
 //! service gets a delivery, which it then judges, and how long a backoff is within its bounds.
+//!
+//! A durable channel is also dropped now and then, and begins again with what a storage would have kept of it.
 
 mod answer;
 mod asked;
@@ -10,12 +12,16 @@ mod dispatch;
 mod due;
 mod known;
 mod part;
+mod restart;
 mod witness;
+
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
 use asked::{Asked, How, Op, op};
 use known::{Model, Stage};
+use ledger::Ledger;
 use witness::Witness;
 
 use super::*;
@@ -27,6 +33,8 @@ struct Run {
     world: World,
     model: Model,
     witness: Witness,
+    /// What a storage would have.
+    ledger: Ledger,
     /// The connections that are there: a new one stands in the place of one that is gone.
     peers: Vec<TestPeer>,
     tokens: Vec<Token>,
@@ -48,8 +56,10 @@ fn any_settings() -> impl Strategy<Value = Settings> {
     ];
     let max_in_flight = prop_oneof![2 => Just(None), 1 => Just(Some(1)), 1 => Just(Some(2))];
     let default_deadline = prop_oneof![Just(seconds(40)), Just(DEADLINE)];
-    (rate, attempt_timeout, max_in_flight, default_deadline, prop::bool::weighted(0.1)).prop_map(
-        |(rate, attempt_timeout, max_in_flight, default_deadline, refuse)| Settings {
+    let of_any = (any::<bool>(), prop::bool::weighted(0.1));
+    (rate, attempt_timeout, max_in_flight, default_deadline, of_any).prop_map(
+        |(rate, attempt_timeout, max_in_flight, default_deadline, (is_durable, refuse))| Settings {
+            is_durable,
             capacity: 5,
             retention: seconds(60),
             rate,
@@ -74,7 +84,8 @@ impl Run {
         world.place("consumer");
         world.place("unnamed");
         let (peers, tokens, unnamed) = (Vec::new(), Vec::new(), "unnamed".to_owned());
-        let mut run = Self { world, model, witness: Witness::default(), peers, tokens, unnamed, asked: 0 };
+        let (witness, ledger) = (Witness::default(), Ledger::default());
+        let mut run = Self { world, model, witness, ledger, peers, tokens, unnamed, asked: 0 };
         run.peers = (0..SLOTS as u64).map(|slot| run.connection(slot)).collect();
         run
     }
@@ -103,6 +114,7 @@ impl Run {
                 self.peers[*slot] = self.connection(peer.id.0 + SLOTS as u64);
                 self.step(&Asked::Gone { peer });
             }
+            Op::Restart => self.restart(),
             Op::RequesterGone => {
                 self.asked += 1;
                 let next = format!("unnamed{}", self.asked);
@@ -125,6 +137,36 @@ impl Run {
         }
         let effects = self.world.effects(asked.command());
         self.check(asked, &effects);
+    }
+
+    /// The channel is gone, and begins again with what was kept of it.
+    fn restart(&mut self) {
+        if !self.model.settings.is_durable {
+            return;
+        }
+        self.know_all_connections();
+        let start = self.world.channel.start + 1;
+        self.world.channel = self.ledger.restore(self.model.settings.clone(), start);
+        self.world.last_change = Change::default();
+        self.peers = self.peers.iter().map(|peer| self.connection(peer.id.0 + SLOTS as u64)).collect();
+        self.model.restart(start);
+        self.witness.restart();
+        let mut effects = Vec::new();
+        self.world.channel.begin(self.world.now, &mut effects);
+        self.world.note_changes(&effects);
+        self.check(&Asked::Nothing, &effects);
+    }
+
+    /// Those that the channel knows are those that have something to do with it.
+    fn know_all_connections(&self) {
+        let known: Vec<_> = self.world.channel.peers().iter().map(|peer| peer.id).collect();
+        let services = self.model.services.iter().map(|there| there.peer.id);
+        let followers = self.model.followers.iter().map(|follower| follower.peer.id);
+        let stopping = self.model.stopping.iter().map(|there| &there.held);
+        let held = self.model.requests.iter().filter_map(known::Known::held).chain(stopping);
+        let holders = held.filter_map(|held| held.holder.as_ref()).map(|holder| holder.id);
+        let expected: BTreeSet<_> = services.chain(followers).chain(holders).collect();
+        assert_eq!(known, expected.into_iter().collect::<Vec<_>>(), "connections");
     }
 
     fn hear(&self, peer: &TestPeer) {
@@ -158,11 +200,11 @@ impl Run {
         self.witness.see(&self.model.settings, now, asked, effects);
         let model = &mut self.model;
         model.now = now;
-        model.expected.clear();
         model.do_what_is_due();
         model.do_what_is_asked(asked);
         let mut done = Vec::new();
-        for effect in effects.iter().filter(|effect| is_noticed(effect)) {
+        self.ledger.keep(effects);
+        for effect in effects.iter().filter(|effect| is_noticed(effect) && !matches!(effect.what, What::Keep(_))) {
             match &effect.what {
                 What::Tell { peer, tell: tell @ Tell::Delivery { token, .. } } => {
                     self.tokens.push(*token);
@@ -277,6 +319,7 @@ impl Run {
         self.pass(100_000, [true; SLOTS], 0, false);
         assert_eq!(self.world.channel.next_deadline(), None);
         assert!(self.world.channel.is_idle());
+        assert!(self.ledger.is_empty(), "nothing is kept");
         assert!(self.world.channel.followed.0.is_empty(), "nobody is remembered who follows nothing");
         let Figures { stale, dropped_parts, dropped_dead_letters, .. } = self.world.channel.figures();
         let figures = Figures { paused_until: None, ..self.world.channel.figures() };

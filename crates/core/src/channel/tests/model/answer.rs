@@ -98,7 +98,7 @@ impl Model {
                 self.expected.push(format!("{} answered {answer}", peer.id.0));
             }
             Asked::Stopped { token } => {
-                if token.start == START {
+                if token.start == self.start {
                     self.free_place(*token);
                 }
             }
@@ -129,6 +129,7 @@ impl Model {
                 }
                 self.expected.push(format!("{} purged {}", peer.id.0, nth.is_some()));
             }
+            Asked::Damaged { id } => self.damage(*id),
             Asked::Stop => {
                 for id in self.ids() {
                     self.stop(id);
@@ -208,7 +209,9 @@ impl Model {
             releases: 0,
             last_problem: None,
             settled: Vec::new(),
+            settled_by: None,
             parts: Parts::default(),
+            parts_before: Parts::default(),
             fetched: false,
             acknowledged: false,
             stage: Stage::Scheduled(from_delay),
@@ -328,8 +331,9 @@ impl Model {
 
     fn standing(&self, token: Token) -> Standing {
         let (id, delivery) = (number(token.id), token.delivery);
-        if token.start != START {
-            return Standing::Stale;
+        if token.start != self.start {
+            let settled_it = self.known(id).is_some_and(|known| known.settled_by == Some((token.start, delivery)));
+            return if settled_it { Standing::Settled } else { Standing::Stale };
         }
         if let Some(there) = self.stopping.iter().find(|there| (there.id, there.held.delivery) == (id, delivery)) {
             return Standing::Ended(there.answer);
@@ -408,6 +412,10 @@ impl Model {
                 let pause = Duration::from_millis(after).min(self.settings.max_throttle);
                 self.paused_until = self.paused_until.max(self.now + pause);
             }
+        }
+        let known = self.known_mut(id);
+        if !known.is_open() {
+            known.settled_by = Some((token.start, token.delivery));
         }
         "Settled"
     }

@@ -30,6 +30,8 @@ pub(super) enum Op {
     MakeRoom,
     Redrive { slot: usize, letter: usize },
     Purge { slot: usize, letter: usize },
+    Damaged { which: Which, letter: Option<usize> },
+    Restart,
     Stop,
     Pass { millis: u64, heard: [bool; SLOTS], random: u64, late: bool },
 }
@@ -97,6 +99,7 @@ pub(super) enum Asked {
     MakeRoom,
     Redrive { peer: TestPeer, id: u32, new_id: u32, place: TestPlace },
     Purge { peer: TestPeer, id: u32 },
+    Damaged { id: u32 },
     Stop,
 }
 
@@ -144,7 +147,7 @@ fn how() -> impl Strategy<Value = How> {
 }
 
 pub(super) fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![17 => of_requesters(), 24 => of_services(), 2 => of_the_broker(), 5 => passing()]
+    prop_oneof![17 => of_requesters(), 24 => of_services(), 3 => of_the_broker(), 5 => passing()]
 }
 
 fn of_requesters() -> impl Strategy<Value = Op> {
@@ -202,6 +205,9 @@ fn of_the_broker() -> impl Strategy<Value = Op> {
         5 => Just(Op::MakeRoom),
         10 => (slot(), letter()).prop_map(|(slot, letter)| Op::Redrive { slot, letter }),
         5 => (slot(), letter()).prop_map(|(slot, letter)| Op::Purge { slot, letter }),
+        3 => (prop_oneof![1 => (0..8_u32).prop_map(Which::Number), 9 => (0..20_usize).prop_map(Which::Known)],
+              prop::option::weighted(0.3, letter())).prop_map(|(which, letter)| Op::Damaged { which, letter }),
+        10 => Just(Op::Restart),
         1 => Just(Op::Stop),
     ]
 }
@@ -220,7 +226,7 @@ impl Run {
         let instance = |slot: &usize, service: &u32| instance(&self.peers[*slot], *service);
         let token = |pick: &Pick| {
             let token = self.tokens.iter().rev().nth(pick.back)?;
-            Some(Token { start: if pick.other_start { START + 1 } else { START }, ..*token })
+            Some(Token { start: if pick.other_start { 0 } else { token.start }, ..*token })
         };
         let id = |which: &Which| self.model.id(*which);
         let follower = |nth: &usize| nth_of(&self.model.followers, *nth);
@@ -301,8 +307,12 @@ impl Run {
                 Asked::Redrive { peer: peer(slot), id: letter(nth), new_id: 1_000_000 + self.asked, place }
             }
             Op::Purge { slot, letter: nth } => Asked::Purge { peer: peer(slot), id: letter(nth) },
+            Op::Damaged { which, letter: nth } => {
+                let letter = nth.map(|nth| letter(&nth)).filter(|id| *id > 0);
+                Asked::Damaged { id: letter.unwrap_or_else(|| id(which)) }
+            }
             Op::Stop => Asked::Stop,
-            Op::Room { .. } | Op::Gone { .. } | Op::RequesterGone | Op::Pass { .. } => return None,
+            Op::Room { .. } | Op::Gone { .. } | Op::RequesterGone | Op::Restart | Op::Pass { .. } => return None,
         })
     }
 
@@ -463,6 +473,7 @@ impl Asked {
                 Command::Redrive { peer, call, id, new_id: request(*new_id), request: *new_id, place }
             }
             Self::Purge { peer, id } => Command::Purge { peer: peer.clone(), call, id: request(*id) },
+            Self::Damaged { id } => Command::Damaged { id: request(*id) },
             Self::Stop => Command::Stop { answer: 99 },
         }
     }

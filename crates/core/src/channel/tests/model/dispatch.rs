@@ -21,7 +21,7 @@ impl Model {
         assert!(known.is_waiting(), "request {id} is delivered while it is {:?}", known.stage);
         let before = self.requests.iter().find(|other| other.is_waiting() && other.goes_before(known));
         assert!(before.is_none(), "request {id} goes before {before:?}");
-        assert_eq!(*token, Token { start: START, id: request(id), delivery: known.deliveries + 1 });
+        assert_eq!(*token, Token { start: self.start, id: request(id), delivery: known.deliveries + 1 });
         assert_eq!(*attempt, known.attempts + 1);
         assert_eq!(*lease, there.lease);
         assert_eq!(*remaining, known.deadline.since(self.now));

@@ -178,13 +178,28 @@ impl Model {
     /// The outcome is dead, and the request moves whole to the dead letters.
     pub(super) fn die(&mut self, id: u32, reason: DeadReason, last: Option<u32>) {
         let said = last.map(|last| format!(" last {last}")).unwrap_or_default();
+        let attempts = self.known_mut(id).attempts;
+        self.end(id, format!("dead {}{said} after {attempts}", reason.as_str()));
+        self.bury(id, reason, last);
+    }
+
+    pub(super) fn bury(&mut self, id: u32, reason: DeadReason, last: Option<u32>) {
         let Known { attempts, deliveries, priority, bytes, accepted, .. } = *self.known_mut(id);
         let (requester, place) = (self.known_mut(id).requester.clone(), self.known_mut(id).place.clone());
-        self.end(id, format!("dead {}{said} after {attempts}", reason.as_str()));
-        let died = self.now;
-        let letter =
-            Letter { id, requester, place, bytes, priority, reason, attempts, deliveries, accepted, died, last };
-        self.letters.push(letter);
+        self.letters.push(Letter {
+            id,
+            requester,
+            place,
+            bytes,
+            priority,
+            reason,
+            kept_reason: reason,
+            attempts,
+            deliveries,
+            accepted,
+            died: self.now,
+            last,
+        });
         while self.letters.len() > self.settings.max_dead_letters
             || self.letters.iter().map(|letter| letter.bytes).sum::<usize>() > self.settings.max_dead_letter_bytes
         {

@@ -6,6 +6,8 @@ use super::*;
 
 pub(super) struct Model {
     pub(super) settings: Settings,
+    /// The broker's start number.
+    pub(super) start: u64,
     pub(super) now: Time,
     pub(super) requests: Vec<Known>,
     pub(super) stopping: Vec<Stopping>,
@@ -46,7 +48,11 @@ pub(super) struct Known {
     pub(super) last_problem: Option<u32>,
     /// Its deliveries that were settled.
     pub(super) settled: Vec<u32>,
+    /// The start of the broker and the delivery that settled it, if one did.
+    pub(super) settled_by: Option<(u64, u32)>,
     pub(super) parts: Parts,
+    /// Those of the delivery before.
+    pub(super) parts_before: Parts,
     /// In no mailbox and under no key, somebody was told the outcome and detached: it may go where room is short.
     pub(super) fetched: bool,
     pub(super) acknowledged: bool,
@@ -152,6 +158,8 @@ pub(super) struct Letter {
     pub(super) bytes: usize,
     pub(super) priority: u8,
     pub(super) reason: DeadReason,
+    /// The reason that outlives the broker.
+    pub(super) kept_reason: DeadReason,
     pub(super) attempts: u32,
     pub(super) deliveries: u32,
     pub(super) accepted: Time,
@@ -198,9 +206,8 @@ impl Held {
 
 impl Moment {
     /// Learns the moment from the channel.
-    fn learn(&mut self, at: Option<Time>) {
+    fn learn(&mut self, at: Time) {
         if let Self::Between(earliest, latest) = *self {
-            let at = at.expect("what backs off comes back");
             assert!(earliest <= at && at <= latest, "a backoff of {earliest:?} to {latest:?} ends at {at:?}");
             *self = Self::At(at);
         }
@@ -211,6 +218,7 @@ impl Model {
     pub(super) fn new(settings: Settings) -> Self {
         Self {
             settings,
+            start: START,
             now: Time::default(),
             requests: Vec::new(),
             stopping: Vec::new(),
@@ -296,20 +304,21 @@ impl Model {
     pub(super) fn learn(&mut self, channel: &Channel<Numbers>) {
         for known in &mut self.requests {
             if let Stage::Back { until, lost } = &mut known.stage {
-                let request = &channel.requests[&request(known.id)];
+                let request = channel.requests.get(&request(known.id)).expect("it is known");
                 let (due, deadline) = (request.due, known.deadline);
                 match &request.stage {
-                    super::super::Stage::Lost { until: at, .. } => until.learn(Some(*at)),
+                    super::super::Stage::Lost(delivery) => until.learn(delivery.given_up),
                     // It expires before it would come back.
-                    _ if lost.is_none() && due == Some(deadline) => *until = Moment::At(deadline),
+                    _ if lost.is_none() && due == deadline => *until = Moment::At(deadline),
                     _ => until.learn(due),
                 }
             }
         }
         for stopping in &mut self.stopping {
             if let Moment::Between(..) = stopping.until {
-                let due = Due::Stopping(request(stopping.id));
-                stopping.until.learn(channel.due.iter().find(|(_, what)| *what == due).map(|(at, _)| *at));
+                let mut due = channel.stopping_due.iter();
+                let found = due.find(|(_, id)| *id == request(stopping.id)).map(|(at, _)| *at);
+                stopping.until.learn(found.expect("what stops stops some time"));
             }
         }
     }

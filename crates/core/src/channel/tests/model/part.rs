@@ -69,7 +69,8 @@ impl Model {
     /// The parts of the delivery before are void, and who follows them is told.
     pub(super) fn begin_parts(&mut self, id: u32) {
         let known = self.known_mut(id);
-        known.parts = super::known::Parts { delivery: known.deliveries, ..Default::default() };
+        let parts = super::known::Parts { delivery: known.deliveries, ..Default::default() };
+        known.parts_before = std::mem::replace(&mut known.parts, parts);
         let delivery = known.deliveries;
         for follower in self.followers.iter_mut().filter(|follower| follower.id == id) {
             if let Some(parts) = &mut follower.parts {

@@ -1,0 +1,3 @@
+//! The data folder of a durable broker.
+
+pub use crate::storage::sqlite::OpenError;

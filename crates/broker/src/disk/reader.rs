@@ -1,0 +1,108 @@
+//! The reader: brings what is on disk and not in memory, and a channel's whole state when it begins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roundtrip_transport::runtime;
+
+use super::desk::Taken;
+use super::{Disk, TRIED_AGAIN};
+use crate::batch::Batch;
+use crate::channel::ChannelEntry;
+use crate::shared::Shared;
+use crate::storage::{Ask, Content, Missing, Reader, StorageError, StorageErrorKind};
+
+/// Something to read, and for whom.
+pub(crate) enum Errand {
+    /// All that a channel begins with.
+    Load { channel: Arc<ChannelEntry>, epoch: u64 },
+    /// Contents.
+    Fetch { channel: Arc<ChannelEntry>, epoch: u64, asked: Vec<Ask> },
+}
+
+/// The reader's thread.
+pub(super) fn work(shared: &Arc<Shared>, mut reader: Box<dyn Reader>) {
+    let Some(disk) = &shared.disk else { return };
+    let mut left = Vec::new();
+    loop {
+        let at_most = (!left.is_empty()).then_some(TRIED_AGAIN);
+        match disk.errands.wait(at_most) {
+            Taken::Work(errands) => left.extend(errands),
+            Taken::Nothing => {}
+            Taken::End => return,
+        }
+        left = run_all(shared, disk, &mut *reader, left);
+    }
+}
+
+/// The reader's task, over a storage that answers at once.
+pub(super) async fn work_in_task(shared: Arc<Shared>, mut reader: Box<dyn Reader>) {
+    let Some(disk) = &shared.disk else { return };
+    let mut left = Vec::new();
+    loop {
+        let rung = disk.errands.rung();
+        let taken = if left.is_empty() {
+            rung.await
+        } else {
+            runtime::timeout(TRIED_AGAIN, rung).await.unwrap_or(Taken::Nothing)
+        };
+        match taken {
+            Taken::Work(errands) => left.extend(errands),
+            Taken::Nothing => {}
+            Taken::End => return,
+        }
+        left = run_all(&shared, disk, &mut *reader, left);
+    }
+}
+
+/// Runs errands in order. Those that the disk does not do now come back, to be tried again.
+fn run_all(shared: &Arc<Shared>, disk: &Disk, reader: &mut dyn Reader, errands: Vec<Errand>) -> Vec<Errand> {
+    let mut left = Vec::new();
+    for errand in errands {
+        if disk.errands.is_closed() {
+            break;
+        }
+        if let Err(error) = run(shared, reader, &errand) {
+            tracing::warn!(%error, "the disk does not give what is on it: it is asked again");
+            left.push(errand);
+        }
+    }
+    disk.errands.done();
+    left
+}
+
+fn run(shared: &Arc<Shared>, reader: &mut dyn Reader, errand: &Errand) -> Result<(), StorageError> {
+    let mut batch = Batch::new(shared);
+    match errand {
+        Errand::Load { channel, epoch } => {
+            let began = runtime::now();
+            if let Some(count) = channel.load(*epoch, reader, &mut batch)? {
+                let took: Duration = runtime::now().saturating_duration_since(began);
+                tracing::info!(channel = %channel.name(), requests = count, ?took, "recovered a channel");
+            }
+        }
+        Errand::Fetch { channel, epoch, asked } => {
+            let found = fetch(reader, asked)?;
+            channel.found(*epoch, asked.iter().copied().zip(found).collect(), &mut batch);
+        }
+    }
+    batch.finish();
+    Ok(())
+}
+
+/// Where a part of the disk cannot be read, only what is there is damaged.
+fn fetch(reader: &mut dyn Reader, asked: &[Ask]) -> Result<Vec<Result<Content, Missing>>, StorageError> {
+    match reader.read(asked) {
+        Err(error) if error.kind == StorageErrorKind::Damaged => {}
+        other => return other,
+    }
+    let mut found = Vec::new();
+    for one in asked {
+        match reader.read(std::slice::from_ref(one)) {
+            Ok(mut one) => found.append(&mut one),
+            Err(error) if error.kind == StorageErrorKind::Damaged => found.push(Err(Missing::Damaged)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,106 @@
+//! The requests of a channel: each in its slot, and found by its id.
+//!
+//! A long queue is many requests, so what finds them is small: the slot's number in the index, the queue and the times.
+
+use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+use roundtrip_protocol::RequestId;
+
+use super::request::Request;
+use super::slots::{Slot, Slots};
+use crate::handles::Handles;
+
+/// An index with fewer places is left as it is.
+const SMALL_INDEX: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct Requests<H: Handles> {
+    slots: Slots<Request<H>>,
+    index: HashTable<Slot>,
+    /// Clients make the ids: none may know which of them collide.
+    hasher: RandomState,
+    /// Where the last one was found: a step asks for the same one again and again.
+    latest: Cell<Slot>,
+}
+
+impl<H: Handles> Default for Requests<H> {
+    fn default() -> Self {
+        let (slots, index) = (Slots::default(), HashTable::new());
+        Self { slots, index, hasher: RandomState::default(), latest: Cell::new(Slot::default()) }
+    }
+}
+
+impl<H: Handles> Requests<H> {
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Where the request is.
+    pub(super) fn slot(&self, id: &RequestId) -> Option<Slot> {
+        let is_it = |slot: Slot| self.slots.get(slot).is_some_and(|request| request.id == *id);
+        let latest = self.latest.get();
+        if is_it(latest) {
+            return Some(latest);
+        }
+        let slot = *self.index.find(self.hasher.hash_one(id), |slot| is_it(*slot))?;
+        self.latest.set(slot);
+        Some(slot)
+    }
+
+    pub(super) fn get(&self, id: &RequestId) -> Option<&Request<H>> {
+        self.slots.get(self.slot(id)?)
+    }
+
+    pub(super) fn get_mut(&mut self, id: &RequestId) -> Option<&mut Request<H>> {
+        let slot = self.slot(id)?;
+        self.slots.get_mut(slot)
+    }
+
+    /// The request in a slot.
+    pub(super) fn at(&self, slot: Slot) -> Option<&Request<H>> {
+        self.slots.get(slot)
+    }
+
+    pub(super) fn at_mut(&mut self, slot: Slot) -> Option<&mut Request<H>> {
+        self.slots.get_mut(slot)
+    }
+
+    /// Puts a request in, in place of one with the same id.
+    pub(super) fn insert(&mut self, request: Request<H>) -> Slot {
+        let id = request.id;
+        self.remove(&id);
+        let slot = self.slots.insert(request);
+        let Self { slots, index, hasher, .. } = self;
+        index.insert_unique(hasher.hash_one(id), slot, |slot| hash(slots, hasher, *slot));
+        self.latest.set(slot);
+        slot
+    }
+
+    pub(super) fn remove(&mut self, id: &RequestId) -> Option<Request<H>> {
+        let slot = self.slot(id)?;
+        let Self { slots, index, hasher, .. } = self;
+        if let Ok(entry) = index.find_entry(hasher.hash_one(id), |there| *there == slot) {
+            entry.remove();
+        }
+        let request = slots.remove(slot);
+        if index.capacity() > SMALL_INDEX && index.len() < index.capacity() / 8 {
+            index.shrink_to(2 * index.len(), |slot| hash(slots, hasher, *slot));
+        }
+        request
+    }
+
+    /// All of them, in the order of their slots.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Request<H>> {
+        self.slots.iter()
+    }
+}
+
+fn hash<H: Handles>(slots: &Slots<Request<H>>, hasher: &RandomState, slot: Slot) -> u64 {
+    slots.get(slot).map_or(0, |request| hasher.hash_one(request.id))
+}
