@@ -1,18 +1,17 @@
 //! A requester that waits for no ticket: it reads its mailbox, and acknowledges long after it has read. After every
-//! kill it opens the mailbox again, and everything must be there that it has not acknowledged.
+//! kill it opens the mailbox again; whatever it has not acknowledged must be known, and come again before the end.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use roundtrip::{Client, ConnectionEvent, Replies, Reply, TicketId};
+use roundtrip::{Client, ConnectionEvent, Replies, RepliesError, Reply, TicketId};
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
 use super::entry::{Entry, now};
 use super::life::Desk;
-use super::load::Load;
-use super::requester::{LOOK, end, wish};
+use super::requester::{LOOK, wish};
 
 /// How many outcomes it keeps unacknowledged.
 const KEPT: usize = 40;
@@ -32,12 +31,8 @@ pub(super) async fn run(desk: &Desk, client: &Client, finishing: &CancellationTo
             }
         });
     }
-    let reading = reader.read_on(client, finishing);
-    let ((), open) = tokio::join!(submitting, reading);
-    let rest: Vec<TicketId> = open.borrow().values().cloned().collect();
-    for ticket in rest {
-        end(desk, &desk.ask_for(&ticket)).await;
-    }
+    let ((), reader) = tokio::join!(submitting, reader.read_on(client, finishing));
+    reader.finish().await;
 }
 
 /// The requests that are accepted and not acknowledged.
@@ -51,16 +46,12 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads until it is told to finish; what is left then is left to the tickets.
-    async fn read_on(mut self, client: &Client, finishing: &CancellationToken) -> Tickets {
+    /// Reads until it is told to finish.
+    async fn read_on(mut self, client: &Client, finishing: &CancellationToken) -> Self {
         let mut events = client.events();
         while !finishing.is_cancelled() {
             let asked = now();
-            let reply_channel = format!("{}_reply", Load::Late.name());
-            let Ok(mut replies) = self.desk.requester.replies(reply_channel).await else {
-                tokio::time::sleep(LOOK).await;
-                continue;
-            };
+            let mut replies = self.open_mailbox().await;
             if !self.read_what_is_there(&mut replies, asked).await {
                 continue;
             }
@@ -80,22 +71,58 @@ impl Reader {
                 }
             }
         }
-        self.open
+        self
     }
 
-    /// Reads what was in the mailbox when it was opened. Says whether that was all that there was.
-    async fn read_what_is_there(&mut self, replies: &mut Replies, asked: u64) -> bool {
-        let mut missing: Vec<String> = self.kept.keys().cloned().collect();
-        while let Some(reply) = replies.next_there().await {
-            let Ok(reply) = reply else { return false };
-            let id = reply.ticket.id.to_string();
-            missing.retain(|missing| *missing != id);
-            self.take(reply, asked);
+    /// Acknowledges everything that is left, each when it has come through the mailbox.
+    async fn finish(mut self) {
+        let open: Vec<TicketId> = self.open.borrow().values().cloned().collect();
+        for ticket in &open {
+            self.verify(ticket).await;
         }
-        for id in missing {
+        self.kept.clear(); // All of it comes again.
+        let asked = now();
+        let mut replies = self.open_mailbox().await;
+        while !self.open.borrow().is_empty() {
+            match replies.next().await {
+                Some(Ok(reply)) => self.take(reply, asked),
+                _ => self.desk.journal.give_up("the mailbox has ended"),
+            }
+            self.acknowledge_oldest().await;
+        }
+    }
+
+    async fn open_mailbox(&self) -> Replies {
+        loop {
+            match self.desk.requester.replies(format!("{}_reply", self.desk.load.name())).await {
+                Ok(replies) => return replies,
+                Err(RepliesError::ClientClosed) => self.desk.journal.give_up("the client is closed"),
+                Err(_) => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Asks for an outcome by its ticket. One that nobody knows is not waited for.
+    async fn verify(&mut self, ticket: &TicketId) {
+        if self.desk.outcome(&self.desk.ask_for(ticket)).await.is_none() {
+            let id = ticket.id.to_string();
             self.kept.remove(&id);
             self.open.borrow_mut().remove(&id);
-            self.desk.journal.write(Entry::Unknown { id });
+        }
+    }
+
+    /// Reads what was in the mailbox when it was opened; what has not come by then is asked for. Says whether the
+    /// mailbox is still open.
+    async fn read_what_is_there(&mut self, replies: &mut Replies, asked: u64) -> bool {
+        let mut missing: BTreeMap<String, TicketId> =
+            self.kept.iter().map(|(id, reply)| (id.clone(), reply.ticket.clone())).collect();
+        while let Some(reply) = replies.next_there().await {
+            let Ok(reply) = reply else { return false };
+            missing.remove(&reply.ticket.id.to_string());
+            self.take(reply, asked);
+        }
+        for ticket in missing.values() {
+            self.verify(ticket).await;
         }
         true
     }

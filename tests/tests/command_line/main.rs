@@ -9,6 +9,7 @@ mod configuration;
 mod dead_letters;
 mod demo;
 mod drain;
+mod durable;
 mod garbage;
 mod parts;
 mod readme;
