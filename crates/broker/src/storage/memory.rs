@@ -155,7 +155,8 @@ impl Contents {
         let NewRequest { facts, message } = request;
         let operation = match message {
             NewMessage::Here(request) => {
-                self.insert_body(facts.row, Body::of_message(request));
+                let body = Body::of_accepted(facts, request);
+                body.into_iter().for_each(|body| self.insert_body(facts.row, body));
                 Arc::clone(&request.operation)
             }
             NewMessage::OfLetter(old) => {
