@@ -8,7 +8,7 @@ pub(crate) mod memory;
 #[cfg(feature = "durable")]
 pub(crate) mod sqlite;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::sync::Arc;

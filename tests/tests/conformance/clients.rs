@@ -1,9 +1,11 @@
 //! Drivers over the Rust client: in process, and over TCP.
 
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use roundtrip::broker::{ChannelSettings, NoService, OnUnknown};
+use roundtrip::broker::{BrokerBuilder, ChannelSettings, NoService, OnUnknown};
 use roundtrip::{
     AcknowledgeError, Broker, CancelError, Cancellation, ChannelFigures, Client, Context, DeadLetter, DeadLetterEntry,
     DeadLetterError, Failure, Message, OpenMode, Outcome, PartError, PartEvent, Parts, Problem, Progress, Pulled,
@@ -20,6 +22,12 @@ use crate::driver::{
 /// The client over the in-process connection.
 pub(crate) struct InProcess(Broker);
 
+/// The client over the in-process connection to a broker whose channels are durable, in a folder of its own.
+pub(crate) struct Durable(Broker, Folder);
+
+/// A folder that goes with the test.
+pub(crate) struct Folder(PathBuf);
+
 /// The client over a loopback socket.
 pub(crate) struct Tcp(Broker, std::net::SocketAddr);
 
@@ -27,7 +35,7 @@ impl Driver for InProcess {
     type Party = AtCable;
 
     async fn start(terms: Terms) -> Self {
-        Self(broker(terms))
+        Self(broker(Broker::builder(), terms))
     }
 
     async fn party(&self) -> AtCable {
@@ -43,7 +51,7 @@ impl Driver for Tcp {
     type Party = AtCable;
 
     async fn start(terms: Terms) -> Self {
-        let broker = broker(terms);
+        let broker = broker(Broker::builder(), terms);
         let address = broker.listen("127.0.0.1:0").await.unwrap();
         Self(broker, address)
     }
@@ -57,8 +65,38 @@ impl Driver for Tcp {
     }
 }
 
-fn broker(terms: Terms) -> Broker {
-    let mut builder = Broker::builder();
+impl Driver for Durable {
+    type Party = AtCable;
+
+    async fn start(terms: Terms) -> Self {
+        let folder = Folder::new();
+        Self(broker(Broker::builder().data(&folder.0), terms), folder)
+    }
+
+    async fn party(&self) -> AtCable {
+        AtCable::at(Cable::in_process(self.0.connect())).await
+    }
+
+    async fn until(&self, channel: &str, is_reached: impl Fn(&ChannelFigures) -> bool) {
+        until(&self.0, channel, is_reached).await;
+    }
+}
+
+impl Folder {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self(std::env::temp_dir().join(format!("roundtrip-conformance-{}-{number}", std::process::id())))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn broker(mut builder: BrokerBuilder, terms: Terms) -> Broker {
     if let Some(places) = terms.mailbox_capacity {
         builder = builder.mailbox_capacity(places);
     }

@@ -30,6 +30,13 @@ macro_rules! every_driver {
                 crate::suite::hold::<crate::clients::InProcess>(needs, super::$sentence::<crate::clients::InProcess>()).await;
             })*
         }
+        mod durable {
+            $(#[tokio::test]
+            async fn $sentence() {
+                let needs = &[$(crate::driver::Feature::$feature)?];
+                crate::suite::hold::<crate::clients::Durable>(needs, super::$sentence::<crate::clients::Durable>()).await;
+            })*
+        }
         mod over_tcp {
             $(#[tokio::test]
             async fn $sentence() {

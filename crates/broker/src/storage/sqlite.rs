@@ -3,6 +3,7 @@
 //! `format` says what the tables are, `records` what stands in their rows, `writes` what a write does to them, `load` and
 //! `reader` how they are read. `folder` keeps every other broker out.
 
+pub(crate) mod check;
 mod checksum;
 mod error;
 mod folder;
@@ -10,6 +11,7 @@ mod format;
 mod load;
 mod reader;
 mod records;
+pub(crate) mod stats;
 mod values;
 mod writes;
 
@@ -156,6 +158,11 @@ impl Storage for SqliteStorage {
 }
 
 impl SqliteStorage {
+    /// What is kept, for whoever looks at the whole.
+    pub(crate) const fn tables(&self) -> &Connection {
+        &self.connection
+    }
+
     fn written_ahead(&self) -> Result<u64, StorageError> {
         match fs::metadata(self.folder.wal()) {
             Ok(file) => Ok(file.len()),

@@ -5,8 +5,8 @@ mod contents;
 #[cfg(feature = "durable")]
 mod damage;
 #[cfg(feature = "durable")]
-mod disk;
-mod words;
+pub(crate) mod disk;
+pub(crate) mod words;
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;

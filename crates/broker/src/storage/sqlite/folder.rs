@@ -34,8 +34,14 @@ impl Folder {
 
     /// Takes a folder in which a broker has run.
     pub(crate) fn take_existing(path: &Path) -> Result<Self, OpenError> {
-        match open_lock(path, false) {
-            Ok(lock) => Self::with_lock(path, lock),
+        let has_database = fs::metadata(path.join(DATABASE)).is_ok_and(|file| file.len() > 0);
+        // A folder may have been copied without its lock file.
+        match open_lock(path, has_database) {
+            Ok(lock) => {
+                let folder = Self::with_lock(path, lock)?;
+                let has_data = has_database || folder.is_made;
+                if has_data { Ok(folder) } else { Err(OpenError::NoData { folder: path.to_owned() }) }
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(OpenError::NoData { folder: path.to_owned() }),
             Err(error) => Err(OpenError::folder(path, &error)),
         }

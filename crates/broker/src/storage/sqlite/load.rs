@@ -130,7 +130,7 @@ impl Scan<'_> {
                 first: part.number,
                 kept: Vec::new(),
             });
-            is_whole &= *delivery == part.delivery && u64::from(*first) + kept.len() as u64 == part.number.into();
+            is_whole &= *delivery == part.delivery && u64::from(*first) + kept.len() as u64 == u64::from(part.number);
             kept.push((part.row, part.bytes));
         }
     }

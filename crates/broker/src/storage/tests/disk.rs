@@ -12,10 +12,10 @@ use crate::storage::sqlite::{OpenError, SqliteStorage};
 use crate::storage::{ChannelRow, Row, Storage, StorageErrorKind, Write};
 
 /// A place for a data folder, which goes with it.
-pub(super) struct TestFolder(PathBuf);
+pub(crate) struct TestFolder(PathBuf);
 
 impl TestFolder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static LAST: AtomicU32 = AtomicU32::new(0);
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("roundtrip-storage-{}-{number}", std::process::id()));
@@ -23,19 +23,19 @@ impl TestFolder {
         Self(path)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    pub(super) fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.0.join("roundtrip.sqlite3")
     }
 
-    pub(super) fn wal(&self) -> PathBuf {
+    pub(crate) fn wal(&self) -> PathBuf {
         self.0.join("roundtrip.sqlite3-wal")
     }
 
-    pub(super) fn open(&self) -> SqliteStorage {
+    pub(crate) fn open(&self) -> SqliteStorage {
         SqliteStorage::open(&self.0).unwrap()
     }
 
