@@ -7,14 +7,15 @@ use roundtrip::Client;
 use roundtrip::broker::Broker;
 use serde::Serialize;
 
+use crate::color::Color;
 use crate::configuration::{Configuration, Flags};
 use crate::duration;
 use crate::exit::{Exit, Quit};
 use crate::output::{self, tell};
 use crate::signal::StopSignals;
-use crate::{arguments, channels};
+use crate::{arguments, channels, recovery};
 
-pub(crate) async fn run(arguments: arguments::Broker) -> Result<Exit, Quit> {
+pub(crate) async fn run(arguments: arguments::Broker, color: Color) -> Result<Exit, Quit> {
     let arguments::Broker { config, check, print_config, listen, data, disk, insecure, json } = arguments;
     if let Some(file) = config.as_deref().filter(|_| check) {
         return good(file, data.is_some());
@@ -41,7 +42,12 @@ pub(crate) async fn run(arguments: arguments::Broker) -> Result<Exit, Quit> {
     let listening = broker.listen(listen).await.map_err(|error| Quit::saying(Exit::NoConnection, error.to_string()))?;
     ready(&listening.to_string(), json)?;
 
+    let recovering = async {
+        recovery::show(&broker, color).await;
+        std::future::pending().await
+    };
     let why = tokio::select! {
+        why = recovering => why,
         () = stop.next() => "draining",
         () = broker.drain_requested() => "draining, as a client asked",
     };

@@ -1,8 +1,9 @@
 //! `roundtrip demo`: ten patient summaries, and what happens to them when processes die.
 //!
 //! The broker and the sample EHR run in this process, two summary services and the API consumer in processes of their own,
-//! started through this same binary. A broker that is to be killed has a process of its own too, and a folder. All of them talk over TCP. What is said at the end is counted from the consumer's
-//! ledger and the files it wrote, and not from what this process believes.
+//! started through this same binary. A broker that is to be killed has a process of its own too, and a folder. All of them
+//! talk over TCP. What is said at the end is counted from the consumer's ledger and the files it wrote, and not from what
+//! this process believes.
 
 mod cast;
 mod child;

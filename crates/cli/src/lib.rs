@@ -25,6 +25,7 @@ mod output;
 mod part;
 mod payload;
 mod record;
+mod recovery;
 mod replies;
 mod request;
 mod serve;
@@ -70,7 +71,7 @@ fn run(arguments: Arguments) -> Result<Exit, Quit> {
         return output::line(FIRST_COMMANDS).map(|()| Exit::Done);
     };
     match command {
-        Command::Broker(broker) => on_runtime(broker::run(broker)),
+        Command::Broker(broker) => on_runtime(broker::run(broker, color)),
         Command::Demo(demo) => on_runtime(demo::run(demo, color)),
         Command::Request(request) => on_runtime(request::run(request, color)),
         Command::Replies(replies) => on_runtime(replies::run(replies)),

@@ -278,11 +278,16 @@ impl Ledger {
         faults.into_iter().for_each(|(fault, id, why)| self.blame(fault, &id, why));
     }
 
-    /// The broker has this many requests and outcomes when all are acknowledged.
-    pub(super) fn leftover(&mut self, count: u64) {
-        for number in 0..count {
-            self.blame(Fault::Resurrected, &format!("request {number} that is left"), "everything was acknowledged");
+    /// What the broker has when everything is acknowledged.
+    pub(super) fn leftover(&mut self, left: &[String]) {
+        for what in left {
+            self.blame(Fault::Resurrected, what, "everything was acknowledged");
         }
+    }
+
+    /// How many idempotency keys led to a request.
+    pub(super) fn keys(&self) -> u64 {
+        self.keys.len() as u64
     }
 
     /// How many requests were accepted.

@@ -62,12 +62,13 @@ impl Stage<'_> {
             .map_err(|why| self.hung(&why))?;
         drop(services);
         self.book.until(|contents| contents.services_ended == Load::ALL.len()).await.map_err(|why| self.hung(&why))?;
-        let left = left(&self.place.address).await?;
+        let keys = self.book.contents().ledger.keys();
+        let left = left(&self.place.address, keys).await?;
         let stopped = broker.stop().await.map_err(in_words)?;
         if !stopped.success() {
             return Err(format!("the broker ended with {stopped} when it was told to"));
         }
-        Ok(self.report(left))
+        Ok(self.report(&left))
     }
 
     /// Kills the broker when there is something to lose, and starts it again.
@@ -111,11 +112,11 @@ impl Stage<'_> {
 
     /// What is known when nothing happens any more.
     fn hung(&self, why: &str) -> String {
-        let report = self.report(0);
+        let report = self.report(&[]);
         format!("{why}\n{report}")
     }
 
-    fn report(&self, left: u64) -> Report {
+    fn report(&self, left: &[String]) -> Report {
         let ledger = &mut self.book.contents().ledger;
         ledger.close();
         ledger.leftover(left);
@@ -132,13 +133,21 @@ impl Stage<'_> {
     }
 }
 
-/// How many requests and outcomes the broker has.
-async fn left(address: &str) -> Result<u64, String> {
+/// What the broker has, one by one: requests that are open, and outcomes beyond those that it keeps for `keys` that are
+/// still known.
+async fn left(address: &str, keys: u64) -> Result<Vec<String>, String> {
     let client = Client::connect(address).await.map_err(|error| error.to_string())?;
     let channels = client.channels().await.map_err(|error| error.to_string())?;
     client.close().await;
-    let left = channels.iter().map(|it| it.waiting + it.scheduled + it.in_flight + it.retained);
-    Ok(left.sum())
+    let left = channels.iter().flat_map(|it| {
+        let is_keyed = it.channel.as_str() == Load::Keyed.channel();
+        let outcomes = it.retained.saturating_sub(if is_keyed { keys } else { 0 });
+        let states = [it.waiting, it.scheduled, it.in_flight, outcomes];
+        let names = ["waiting", "scheduled", "in flight", "unacknowledged"];
+        let each = names.into_iter().zip(states).flat_map(|(name, count)| (1..=count).map(move |nth| (name, nth)));
+        each.map(|(name, nth)| format!("{}, {name}, number {nth}", it.channel))
+    });
+    Ok(left.collect())
 }
 
 fn in_words(error: impl Display) -> String {
