@@ -27,6 +27,9 @@ use crate::storage::{Ask, ChannelRow, Content, Row, Write};
 /// What a request takes of memory while its message is on disk alone, and a dead letter, in bytes.
 const EACH: usize = 320;
 
+/// A request takes two rows: its own and its answer's. So does a part, which has no use for the second.
+const ROWS_OF_A_REQUEST: u64 = 2;
+
 /// A durable channel's side of the disk.
 pub(super) struct Durable {
     /// Its number on disk, from its first record on.
@@ -112,7 +115,7 @@ impl Durable {
 
     /// Numbers up to this one are given.
     pub(super) fn skip_numbers(&mut self, last: u64) {
-        self.next_number = self.next_number.max(last + 1);
+        self.next_number = self.next_number.max(last + ROWS_OF_A_REQUEST);
     }
 
     /// Takes the large things out of a command, which goes on with where they are going to be kept.
@@ -130,10 +133,14 @@ impl Durable {
                 submission.request = Held::stored(row, bytes);
                 self.bring(Ask::Message(row), Content::Message(request));
             }
-            Command::Settle { settlement: Settling::Reply(answer) | Settling::Fail(answer), .. } => {
+            Command::Settle { token, settlement: Settling::Reply(answer) | Settling::Fail(answer), .. } => {
                 let Held::Here(here) = &*answer else { return };
                 let (here, bytes) = (here.clone(), here.payload.len());
-                let Some(row) = self.next_row(disk) else { return };
+                let Some(row) = channel.message(token.id).and_then(Held::row).map(Row::answer) else { return };
+                // What settled it before is the answer, and stays.
+                if self.shelf.knows(Ask::Answer(row)) {
+                    return;
+                }
                 *answer = Held::stored(row, bytes);
                 self.bring(Ask::Answer(row), Content::Answer(here));
             }
@@ -177,8 +184,9 @@ impl Durable {
             Some(row) => row,
             None => *self.row.insert(disk.channel_row()?),
         };
-        self.next_number += 1;
-        Some(Row::new(channel, self.next_number - 1))
+        let number = self.next_number;
+        self.next_number += ROWS_OF_A_REQUEST;
+        Some(Row::new(channel, number))
     }
 
     /// Everything up to this change is on disk.

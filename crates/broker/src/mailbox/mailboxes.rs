@@ -72,6 +72,7 @@ impl Mailboxes {
                     is_noted: false,
                     is_pulled: false,
                     offered: Vec::new(),
+                    catching_up: Vec::new(),
                 }),
                 _room: room,
             })

@@ -270,7 +270,8 @@ over_both! {
         let place = durable.start(way).await;
         let mut requester = place.requester("ward").await;
         let id = accepted(&mut requester, submission(1, new_id())).await;
-        assert_eq!(requester.cancel(id).await, Cancellation::Cancelled);
+        let mut other = place.requester("office").await;
+        assert_eq!(other.cancel(id).await, Cancellation::Cancelled);
         die(place);
 
         let place = durable.start(way).await;
