@@ -144,7 +144,7 @@ impl MailboxHandle {
         let mut notices = Vec::new();
         let mut state = self.0.state.locked();
         let opened = state.mailbox.handle_open(peer.clone(), number, mode, window, &mut notices);
-        state.tell(notices, batch);
+        state.tell(&self.0, notices, batch);
         let opening = match opened {
             Opened::Opened => {
                 peer.open(|open| open.open_mailbox(number, self.clone()));
@@ -160,6 +160,12 @@ impl MailboxHandle {
         let mut state = self.0.state.locked();
         state.mailbox.handle_window(reader, more);
         self.note(&mut state, batch);
+    }
+
+    /// All channels are there: whoever waited for them may have caught up.
+    fn catch_up(&self, batch: &mut Batch) {
+        let mut state = self.0.state.locked();
+        state.catching_up.retain(|(peer, number, due)| self.0.waits_to_catch_up(peer, *number, due, batch));
     }
 
     pub(crate) fn close(&self, reader: ReaderId, peer: &Peer, batch: &mut Batch) {
@@ -181,7 +187,7 @@ impl MailboxHandle {
         let mut notices = Vec::new();
         let mut state = self.0.state.locked();
         state.mailbox.handle_end(&mut notices);
-        state.tell(notices, batch);
+        state.tell(&self.0, notices, batch);
     }
 
     pub(crate) fn post(&self, posted: Posted, batch: &mut Batch) {
@@ -223,10 +229,7 @@ impl MailboxHandle {
             if is_it(peer, *number) {
                 due.retain(|one| one != posted);
             }
-            if due.is_empty() {
-                peer.send(CaughtUp { mailbox: *number }, batch);
-            }
-            !due.is_empty()
+            self.0.waits_to_catch_up(peer, *number, due, batch)
         });
         if !is_sent {
             state.mailbox.handle_skipped(reader);
@@ -253,7 +256,7 @@ impl MailboxHandle {
             let mut state = self.0.state.locked();
             state.is_noted = false;
             let offer = state.mailbox.poll_offer(&mut notices);
-            state.tell(notices, batch);
+            state.tell(&self.0, notices, batch);
             let Some((peer, number, posted)) = offer else {
                 state.is_pulled = false;
                 return;
@@ -275,10 +278,21 @@ impl MailboxHandle {
     }
 }
 
+impl MailboxEntry {
+    /// Tells a reader that it has caught up, if these are none and no more are read from disk. Says whether it waits.
+    fn waits_to_catch_up(&self, peer: &Peer, number: MailboxNumber, due: &[Posted], batch: &mut Batch) -> bool {
+        if !due.is_empty() || self.home.upgrade().is_some_and(|home| home.is_recovering()) {
+            return true;
+        }
+        peer.send(CaughtUp { mailbox: number }, batch);
+        false
+    }
+}
+
 impl Guarded {
     /// Sends notices in the order in which the mailbox gave them, under its lock. Who is still to be sent something that
     /// it was offered has caught up behind that.
-    fn tell(&mut self, notices: Vec<(Peer, MailboxNumber, Notice)>, batch: &mut Batch) {
+    fn tell(&mut self, entry: &MailboxEntry, notices: Vec<(Peer, MailboxNumber, Notice)>, batch: &mut Batch) {
         for (peer, number, notice) in notices {
             let reader = ReaderId { peer: roundtrip_core::Peer::id(&peer), mailbox: number };
             let end = match notice {
@@ -287,9 +301,7 @@ impl Guarded {
                 Notice::CaughtUp => {
                     let due = self.offered.iter().filter(|(_, to, _)| *to == reader);
                     let due: Vec<Posted> = due.map(|(_, _, posted)| posted.clone()).collect();
-                    if due.is_empty() {
-                        peer.send(CaughtUp { mailbox: number }, batch);
-                    } else {
+                    if entry.waits_to_catch_up(&peer, number, &due, batch) {
                         self.catching_up.push((peer, number, due));
                     }
                     continue;

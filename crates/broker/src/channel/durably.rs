@@ -275,6 +275,10 @@ impl ChannelEntry {
         let count = restoring.count;
         batch.set_time();
         self.begin(epoch, restoring, &shared, batch);
+        if epoch == 0 {
+            batch.pull();
+            shared.mailboxes.end_recovery(batch);
+        }
         Ok(Some(count))
     }
 

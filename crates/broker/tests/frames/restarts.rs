@@ -365,6 +365,46 @@ over_both! {
         assert_eq!(reply.id, id);
     }
 
+    async fn what_the_disk_does_not_keep_is_shown_to_nobody_and_refused(way) {
+        let durable = Durable::new();
+        let place = durable.start(way).await;
+        let mut requester = place.requester("ward").await;
+        let kept = accepted(&mut requester, submission(1, new_id())).await;
+        let mut service = place.service(1).await;
+        let (delivery, _) = next!(service, Delivery);
+
+        durable.disk.set_full(true);
+        let lost = new_id();
+        let refusal = requester.refused(submission(2, lost), "soup").await;
+        assert_eq!(refusal.code, RefusalCode::Storage);
+        assert!(refusal.retry_after_ms.is_some(), "it passes");
+        requester.is_closed_with(ErrorCode::Storage).await;
+        service.is_closed_with(ErrorCode::Storage).await;
+
+        let mut requester = place.requester("ward").await;
+        assert_eq!(requester.refused(submission(1, new_id()), "soup").await.code, RefusalCode::Storage);
+        assert!(is_forgotten(&mut requester, lost).await, "a refused one leaves nothing behind");
+        assert_eq!(requester.attach(2, kept).await.state, RequestState::Waiting);
+
+        durable.disk.set_full(false);
+        let again = loop {
+            let id = new_id();
+            requester.send_with(submission(3, id), "soup").await;
+            match requester.next().await.header {
+                Header::Accepted(_) => break id,
+                Header::Refused(refused) => assert_eq!(refused.refusal.code, RefusalCode::Storage),
+                other => panic!("an answer was due, but {other:?}"),
+            }
+        };
+        let mut service = place.service(2).await;
+        for id in [kept, again] {
+            let (delivery, _) = next!(service, Delivery);
+            assert_eq!((delivery.token.id, delivery.attempt), (id, 1), "the delivery that ended does not count");
+            assert_eq!(service.reply(delivery.token, "").await, Answer::Settled);
+        }
+        assert_eq!(service.reply(delivery.token, "").await, Answer::LeaseLost);
+    }
+
     async fn nothing_is_left_when_everything_is_acknowledged(way) {
         let durable = Durable::with(|orders| orders);
         let place = durable.start(way).await;
