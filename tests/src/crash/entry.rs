@@ -50,6 +50,33 @@ pub(super) enum Entry {
     Letter { id: String },
 }
 
+impl Entry {
+    /// The ids of the requests that it speaks of.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &String> {
+        let (id, other) = match self {
+            Self::Accepted { id, under, .. } => (id, Some(under)),
+            Self::Redriven { id, new } => (id, Some(new)),
+            Self::Submitting { id }
+            | Self::Told { id, .. }
+            | Self::Unknown { id }
+            | Self::Wrong { id, .. }
+            | Self::Acknowledging { id }
+            | Self::Acknowledged { id }
+            | Self::Gone { id }
+            | Self::Cancelled { id, .. }
+            | Self::Part { id, .. }
+            | Self::Restarted { id }
+            | Self::Taken { id, .. }
+            | Self::Returned { id }
+            | Self::Settled { id, .. }
+            | Self::Stale { id }
+            | Self::Redriving { id }
+            | Self::Letter { id } => (id, None),
+        };
+        std::iter::once(id).chain(other.filter(|other| *other != id))
+    }
+}
+
 /// Nanoseconds of the machine's clock that is never set: the same for all processes.
 pub(super) fn now() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::entry::{Entry, Line};
+use super::entry::{Entry, Line, now};
 use super::load::Load;
 use super::service::whole_parts;
 use super::states::{Met, Standing};
@@ -23,6 +23,8 @@ pub(super) struct Ledger {
     faults: BTreeMap<(Fault, String), &'static str>,
     /// Ids of dead letters that are there at the end.
     letters: BTreeSet<String>,
+    /// When the broker was killed.
+    kills: Vec<u64>,
     pub(super) met: Met,
 }
 
@@ -55,6 +57,8 @@ struct Life {
     is_redriving: bool,
     /// Its dead letter is a new request.
     is_redriven: bool,
+    /// What was told of it, for whoever wonders.
+    history: Vec<(u64, String)>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -80,6 +84,9 @@ pub(super) enum Stage {
 impl Ledger {
     /// Enters a line of a party.
     pub(super) fn enter(&mut self, load: Load, Line { at, entry }: Line) {
+        for id in entry.ids() {
+            self.lives.entry(id.clone()).or_default().history.push((at, format!("{} {entry:?}", load.name())));
+        }
         match entry {
             Entry::Submitting { id } => self.change(&id, |life| {
                 life.is_submitting = true;
@@ -94,8 +101,7 @@ impl Ledger {
                 }
                 self.change(&id, |life| life.is_unknown = true);
             }
-            Entry::Wrong { id, why } => {
-                eprintln!("{id}: {why}");
+            Entry::Wrong { id, .. } => {
                 self.blame(Fault::Lost, &id, "what came of it is not what had to come of it");
             }
             Entry::Acknowledging { id } => self.change(&id, |life| life.is_acknowledging = true),
@@ -240,6 +246,7 @@ impl Ledger {
 
     /// The broker was killed: what was in flight is so no more.
     pub(super) fn cut_off(&mut self) {
+        self.kills.push(now());
         let in_flight: Vec<String> =
             self.lives.iter().filter(|(_, life)| life.is_in_flight).map(|(id, _)| id.clone()).collect();
         for id in in_flight {
@@ -300,9 +307,23 @@ impl Ledger {
         self.faults.keys().filter(|(found, _)| *found == fault).count()
     }
 
-    /// The faults, in words.
+    /// The faults, in words, each with what was told of its request, in milliseconds since the first kill.
     pub(super) fn faults(&self) -> impl Iterator<Item = String> {
-        self.faults.iter().map(|((fault, id), why)| format!("{fault:?}: {id}: {why}"))
+        self.faults.iter().map(|((fault, id), why)| {
+            let told = self.lives.get(id).map(|life| self.history(life)).unwrap_or_default();
+            format!("{fault:?}: {id}: {why}{told}")
+        })
+    }
+
+    fn history(&self, life: &Life) -> String {
+        let span = life.history.iter().map(|(at, _)| *at);
+        let span = span.clone().min().unwrap_or(0)..=span.max().unwrap_or(0);
+        let kills = self.kills.iter().filter(|at| span.contains(at)).map(|at| (*at, "the broker is dead"));
+        let mut lines: Vec<_> = life.history.iter().map(|(at, told)| (*at, told.as_str())).chain(kills).collect();
+        lines.sort_by_key(|(at, _)| *at);
+        let first = self.kills.first().copied().unwrap_or(0);
+        let line = |(at, told): (u64, &str)| format!("\n    {:.1} {told}", (at as f64 - first as f64) / 1e6);
+        lines.into_iter().map(line).collect()
     }
 
     fn life(&mut self, id: &str) -> &Life {

@@ -15,7 +15,7 @@ use crate::storage::{NewEnd, NewMessage, NewOutcome, NewRequest, Row, StoredEnd,
 pub(super) fn apply(tables: &Connection, write: &Write) -> rusqlite::Result<()> {
     match write {
         Write::AddChannel { channel, name } => {
-            let mut statement = tables.prepare_cached("INSERT INTO channel VALUES (?, ?, ?)")?;
+            let mut statement = tables.prepare_cached("REPLACE INTO channel VALUES (?, ?, ?)")?;
             put(&mut statement, channel.0.into(), &[text(name.as_str())])
         }
         Write::RemoveChannel { channel } => {
