@@ -34,7 +34,8 @@ const ROWS_OF_A_REQUEST: u64 = 2;
 pub(super) struct Durable {
     /// Its number on disk, from its first record on.
     pub(super) row: Option<ChannelRow>,
-    /// Whether that number is on disk.
+    /// Whether the disk was told that number, and has it.
+    pub(super) is_row_sent: bool,
     pub(super) is_row_kept: bool,
     next_number: u64,
     /// How often it began again.
@@ -85,6 +86,7 @@ impl Durable {
     pub(super) fn new(room: Room) -> Self {
         Self {
             row: None,
+            is_row_sent: false,
             is_row_kept: false,
             next_number: 1,
             epoch: 0,
@@ -105,7 +107,7 @@ impl Durable {
     /// That of a channel that is on disk under this number, and is going to be read.
     pub(super) fn on_disk(row: ChannelRow, room: Room) -> Self {
         let phase = Phase::Loading { waiting: Vec::new(), refusal: None };
-        Self { row: Some(row), is_row_kept: true, phase, ..Self::new(room) }
+        Self { row: Some(row), is_row_sent: true, is_row_kept: true, phase, ..Self::new(room) }
     }
 
     /// Whether nothing is under way.
@@ -192,7 +194,7 @@ impl Durable {
     /// Everything up to this change is on disk.
     pub(super) fn keep(&mut self, through: Change, disk: &Disk) {
         self.kept = self.kept.max(through);
-        self.is_row_kept = self.row.is_some();
+        self.is_row_kept = self.is_row_sent;
         self.shelf.keep(self.kept, disk);
     }
 
@@ -205,9 +207,7 @@ impl Durable {
         self.writes.clear();
         self.bytes = 0;
         self.brought = None;
-        if !self.is_row_kept {
-            self.row = None;
-        }
+        self.is_row_sent = self.is_row_kept;
     }
 
     /// Counts what the channel takes of memory beside contents, and of the disk for outcomes that are to come.

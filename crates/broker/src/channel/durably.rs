@@ -197,7 +197,7 @@ impl ChannelEntry {
         }
         if !durable.writes.is_empty() {
             let mut writes = std::mem::take(&mut durable.writes);
-            if !durable.is_row_kept
+            if !std::mem::replace(&mut durable.is_row_sent, true)
                 && let Some(channel) = durable.row
             {
                 writes.insert(0, Write::AddChannel { channel, name: self.name().clone() });
@@ -262,7 +262,7 @@ impl ChannelEntry {
     ) -> Result<Option<usize>, StorageError> {
         let shared = Arc::clone(&batch.shared);
         let row = match &self.state.locked().durable {
-            Some(durable) if durable.epoch == epoch => durable.row.filter(|_| durable.is_row_kept),
+            Some(durable) if durable.epoch == epoch => durable.row,
             _ => return Ok(None),
         };
         let mut restoring = Restoring::new(&shared, self.plan.settings.clone());
