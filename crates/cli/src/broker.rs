@@ -12,7 +12,7 @@ use crate::configuration::{Configuration, Flags};
 use crate::duration;
 use crate::exit::{Exit, Quit};
 use crate::output::{self, tell};
-use crate::signal::StopSignals;
+use crate::signal::{StopSignals, survive_file_limits};
 use crate::{arguments, channels, recovery};
 
 pub(crate) async fn run(arguments: arguments::Broker, color: Color) -> Result<Exit, Quit> {
@@ -37,6 +37,7 @@ pub(crate) async fn run(arguments: arguments::Broker, color: Color) -> Result<Ex
         ));
     }
     let mut stop = StopSignals::listen()?;
+    survive_file_limits();
     configuration.check_data()?;
     let broker = start(&configuration)?;
     let listening = broker.listen(listen).await.map_err(|error| Quit::saying(Exit::NoConnection, error.to_string()))?;

@@ -1,8 +1,16 @@
 //! Being asked to stop: Ctrl-C and SIGTERM.
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::{Exit, Quit};
+
+/// From here on a file that may not grow further is an error for whoever writes it, such as a full disk is, and does not
+/// end the process.
+pub(crate) fn survive_file_limits() {
+    // Whoever listens has taken its default away, for as long as the process lives.
+    drop(signal(SignalKind::from_raw(Number::XFSZ.as_raw())));
+}
 
 /// Being asked to stop, again and again.
 pub(crate) struct StopSignals {

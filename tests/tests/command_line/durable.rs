@@ -138,3 +138,36 @@ async fn a_second_broker_is_kept_out_of_the_folder_of_the_first() {
     assert!(second.stderr.contains(data.to_str().unwrap()), "{}", second.stderr);
     first.submit(&["work_request", "the first goes on"]).await;
 }
+
+#[tokio::test]
+async fn a_full_disk_refuses_new_work_keeps_what_is_there_and_recovers_when_there_is_room() {
+    let folder = Folder::new();
+    let broker = with_data(&folder, "127.0.0.1:0").await;
+    let payload = "x".repeat(20_000);
+    let first = broker.submit(&["work_request", &payload]).await;
+    let size = folder.path("data").read_dir().unwrap().map(|file| file.unwrap().metadata().unwrap().len()).max();
+    broker.program.limit_files(size.map(|largest| largest + 60_000));
+
+    let refused = loop {
+        let asked = broker.run(&["request", "--no-wait", "work_request", &payload]).await;
+        if asked.exit != Some(0) {
+            break asked;
+        }
+    };
+    let refused = refused.with_exit(3);
+    assert!(refused.stderr.contains("storage") && refused.stderr.contains("is full"), "{}", refused.stderr);
+    assert_eq!(broker.status(&first).await["state"], "waiting");
+
+    broker.program.limit_files(None);
+    let last = loop {
+        let asked = broker.run(&["request", "--no-wait", "work_request", &payload]).await;
+        match asked.exit {
+            Some(0) => break asked.stdout.trim_end().to_owned(),
+            _ => drop(asked.with_exit(3)),
+        }
+    };
+    let _service = broker.serve("work_request", &["wc", "-c"]).await;
+    for ticket in [first, last] {
+        assert_eq!(broker.run(&["attach", &ticket]).await.with_exit(0).stdout.trim(), "20000");
+    }
+}

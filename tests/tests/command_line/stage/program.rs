@@ -73,6 +73,13 @@ impl Program {
         kill_process(id, signal).expect("it runs");
     }
 
+    /// Lets none of its files grow beyond this size, as a full disk would; none: any size.
+    pub(crate) fn limit_files(&self, largest: Option<u64>) {
+        let pid = rustix::process::Pid::from_raw(self.id().cast_signed());
+        let limit = rustix::process::Rlimit { current: largest, maximum: None };
+        rustix::process::prlimit(pid, rustix::process::Resource::Fsize, limit).unwrap();
+    }
+
     /// Waits until it ends.
     pub(crate) async fn ended(mut self) -> Ended {
         let waited = tokio::time::timeout(LIMIT, self.child.wait()).await;
