@@ -71,13 +71,16 @@ pub(super) fn work(shared: &Arc<Shared>, storage: Box<dyn Storage>) {
 pub(super) async fn work_in_task(shared: Arc<Shared>, storage: Box<dyn Storage>) {
     let Some(mut writer) = Writer::new(&shared, storage) else { return };
     loop {
-        match writer.disk.writes.rung().await {
+        let rung = writer.disk.writes.rung();
+        let taken = if writer.disk.is_in_trouble() {
+            runtime::timeout(TRIED_AGAIN, rung).await.unwrap_or(Taken::Nothing)
+        } else {
+            rung.await
+        };
+        match taken {
             Taken::Work(groups) => writer.commit_all(groups),
-            Taken::Nothing | Taken::End => return,
-        }
-        if writer.disk.is_in_trouble() {
-            runtime::sleep_until(runtime::now() + TRIED_AGAIN).await;
-            writer.try_again();
+            Taken::Nothing => writer.try_again(),
+            Taken::End => return,
         }
     }
 }
