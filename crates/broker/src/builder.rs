@@ -257,7 +257,8 @@ impl BrokerBuilder {
             plans.push(plan);
         }
         let kept = self.open()?;
-        let shared = Shared::start(self.limits, plans, self.defaults, self.on_unknown, kept);
+        let shared = Shared::start(self.limits, plans, self.defaults, self.on_unknown, kept)
+            .map_err(|error| StartError::Disk { text: error.to_string() })?;
         runtime::spawn(timer::run(shared.clone(), shared.stopped.clone()));
         Ok(Broker::new(shared))
     }

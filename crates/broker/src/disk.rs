@@ -9,6 +9,7 @@ mod desk;
 mod reader;
 mod writer;
 
+use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -112,8 +113,8 @@ impl Disk {
     }
 
     /// Begins to work, first of all with the channels that are there.
-    pub(crate) fn start(shared: &Arc<Shared>, kept: Kept) {
-        let Some(disk) = &shared.disk else { return };
+    pub(crate) fn start(shared: &Arc<Shared>, kept: Kept) -> io::Result<()> {
+        let Some(disk) = &shared.disk else { return Ok(()) };
         let Kept { worker, storage, reader, .. } = kept;
         shared.channels.each(|channel| {
             if channel.recovery().0 {
@@ -124,15 +125,16 @@ impl Disk {
         let (of_writer, of_reader) = (Arc::clone(shared), Arc::clone(shared));
         match worker {
             Worker::Threads => {
-                let writer = in_thread("roundtrip-writer", move || writer::work(&of_writer, storage));
-                let reader = in_thread("roundtrip-reader", move || reader::work(&of_reader, reader));
-                disk.threads.locked().extend([writer, reader].into_iter().flatten());
+                let mut threads = disk.threads.locked();
+                threads.push(in_thread("roundtrip-writer", move || writer::work(&of_writer, storage))?);
+                threads.push(in_thread("roundtrip-reader", move || reader::work(&of_reader, reader))?);
             }
             Worker::Tasks => {
                 runtime::spawn(writer::work_in_task(of_writer, storage));
                 runtime::spawn(reader::work_in_task(of_reader, reader));
             }
         }
+        Ok(())
     }
 
     /// Takes what a step of a channel decided. Under the channel's lock, so that groups of a channel keep their order.
@@ -232,13 +234,13 @@ impl Disk {
 }
 
 /// A thread whose clock is that of the runtime that the broker lives in.
-fn in_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
+fn in_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Handle::try_current().ok();
     let work = move || {
         let _clock = runtime.as_ref().map(tokio::runtime::Handle::enter);
         work();
     };
-    thread::Builder::new().name(name.to_owned()).spawn(work).ok()
+    thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
 /// What a submission is told that a disk in trouble does not keep.

@@ -1,5 +1,6 @@
 //! What all connections of a broker share.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -64,7 +65,7 @@ impl Shared {
         defaults: ChannelSettings,
         on_unknown: OnUnknown,
         kept: Option<Kept>,
-    ) -> Arc<Self> {
+    ) -> io::Result<Arc<Self>> {
         let memory = Memory::new(limits.memory);
         let start = kept.as_ref().map_or_else(start_number, |kept| kept.start.number);
         let shown = kept.as_ref().map_or(Duration::ZERO, |kept| Duration::from_millis(kept.start.now_ms));
@@ -93,10 +94,13 @@ impl Shared {
             disk,
             limits,
         });
-        if let Some(kept) = kept {
-            Disk::start(&shared, kept);
+        if let Some(kept) = kept
+            && let Err(error) = Disk::start(&shared, kept)
+        {
+            shared.stop();
+            return Err(error);
         }
-        shared
+        Ok(shared)
     }
 
     pub(crate) fn count_garbage(&self) {
