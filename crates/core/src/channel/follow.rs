@@ -88,6 +88,12 @@ impl<H: Handles> Channel<H> {
         self.requests.get(&id).map(|request| &request.message)
     }
 
+    /// Whether a request is known and has no outcome.
+    #[must_use]
+    pub fn is_open(&self, id: RequestId) -> bool {
+        self.requests.get(&id).is_some_and(|request| !request.has_ended())
+    }
+
     /// The outcome of a request, for a connection that reads the mailbox it is in.
     #[must_use]
     pub fn outcome(&self, id: RequestId, reader: PeerId) -> Reading<'_, H> {

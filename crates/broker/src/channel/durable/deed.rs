@@ -237,11 +237,13 @@ fn spoilt(
     peer: &Peer,
     tell: Tell<BrokerHandles>,
     missing: Missing,
+    channel: &Channel<BrokerHandles>,
     batch: &mut Batch,
 ) -> Option<Command<BrokerHandles>> {
     match (tell, missing) {
-        (Tell::Delivery { token, .. }, Missing::Gone) => Some(Command::Stopped { token }),
-        (Tell::Delivery { token, .. }, Missing::Damaged) => Some(Command::Damaged { id: token.id }),
+        // The message of an open request is there, or lost.
+        (Tell::Delivery { token, .. }, _) if channel.is_open(token.id) => Some(Command::Damaged { id: token.id }),
+        (Tell::Delivery { token, .. }, _) => Some(Command::Stopped { token }),
         (Tell::Outcome { ticket, .. }, Missing::Gone) => {
             let message = "the outcome of this ticket was acknowledged, or forgotten, while it was read";
             let refusal = Refusal::new(RefusalCode::UnknownTicket, message);
