@@ -49,7 +49,9 @@ pub(crate) async fn show(broker: &Broker, color: Color) {
 }
 
 fn line(Recovery { channels, ready, requests, .. }: Recovery) -> String {
-    format!("reading what is kept: {ready} of {channels} durable channels are there, {requests} requests and dead letters so far")
+    format!(
+        "reading what is kept: {ready} of {channels} durable channels are there, {requests} requests and dead letters so far"
+    )
 }
 
 fn bar() -> ProgressBar {
