@@ -129,12 +129,12 @@ impl Broker {
     #[must_use]
     pub fn recovery(&self) -> Option<Recovery> {
         let mut recovery = Recovery { channels: 0, ready: 0, requests: 0 };
-        for channel in self.shared.channels.all().iter().filter(|channel| channel.is_durable()) {
+        self.shared.channels.look(|channel| {
             let (is_loading, requests) = channel.recovery();
-            recovery.channels += 1;
-            recovery.ready += usize::from(!is_loading);
+            recovery.channels += usize::from(channel.is_durable());
+            recovery.ready += usize::from(channel.is_durable() && !is_loading);
             recovery.requests += requests;
-        }
+        });
         (recovery.ready < recovery.channels).then_some(recovery)
     }
 

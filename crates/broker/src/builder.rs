@@ -38,6 +38,16 @@ enum Keeping {
     Memory(MemoryDisk),
 }
 
+impl Keeping {
+    const fn is_folder(&self) -> bool {
+        match self {
+            Self::Nowhere | Self::Memory(_) => false,
+            #[cfg(feature = "durable")]
+            Self::Folder(_) => true,
+        }
+    }
+}
+
 /// What bounds a broker.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
@@ -153,7 +163,7 @@ impl BrokerBuilder {
         self
     }
 
-    /// Durable channels are kept in memory that lives as long as `disk` or a clone of it: for tests.
+    /// Channels that are declared durable are kept in memory that lives as long as `disk` or a clone of it: for tests.
     #[doc(hidden)]
     pub fn data_in_memory(mut self, disk: &MemoryDisk) -> Self {
         self.keeping = Keeping::Memory(disk.clone());
@@ -253,13 +263,12 @@ impl BrokerBuilder {
     }
 
     fn say_what_is_durable(&mut self) -> Result<(), StartError> {
-        let has_folder = !matches!(self.keeping, Keeping::Nowhere);
-        let by_default = self.defaults.is_durable(has_folder);
-        self.defaults.set_default_durable(has_folder);
+        let by_default = self.defaults.is_durable(self.keeping.is_folder());
+        self.defaults.set_default_durable(by_default);
         for settings in &mut self.channels {
             settings.set_default_durable(by_default);
         }
-        if has_folder {
+        if !matches!(self.keeping, Keeping::Nowhere) {
             return Ok(());
         }
         if by_default {

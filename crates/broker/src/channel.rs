@@ -239,9 +239,9 @@ impl ChannelEntry {
                     outcome: outcome.clone(),
                 };
                 peer.reply(reader.mailbox, mailbox.serial(), item, batch);
-                mailbox.decide(reader, &posted, true);
+                mailbox.decide(reader, &posted, true, batch);
             }
-            _ => mailbox.decide(reader, &posted, false),
+            _ => mailbox.decide(reader, &posted, false, batch),
         }
     }
 

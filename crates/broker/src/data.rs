@@ -26,7 +26,7 @@ use crate::storage::{Storage, StorageError};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use roundtrip_broker::data::DataFolder;
 ///
-/// let folder = DataFolder::open("/var/lib/roundtrip")?;
+/// let folder = DataFolder::open("data")?;
 /// assert!(folder.check()?.is_empty());
 /// folder.export(&mut std::io::stdout())?;
 /// # Ok(())

@@ -115,11 +115,12 @@ impl Disk {
     pub(crate) fn start(shared: &Arc<Shared>, kept: Kept) {
         let Some(disk) = &shared.disk else { return };
         let Kept { worker, storage, reader, .. } = kept;
-        for channel in shared.channels.all() {
+        shared.channels.each(|channel| {
             if channel.recovery().0 {
-                disk.read(Errand::Load { channel, epoch: 0 });
+                shared.mailboxes.begin_recovery();
+                disk.read(Errand::Load { channel: Arc::clone(channel), epoch: 0 });
             }
-        }
+        });
         let (of_writer, of_reader) = (Arc::clone(shared), Arc::clone(shared));
         match worker {
             Worker::Threads => {

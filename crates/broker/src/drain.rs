@@ -107,9 +107,11 @@ fn announce(shared: &Arc<Shared>) {
 /// What waits on durable channels is left to the next start.
 fn stop_dispatch(shared: &Arc<Shared>) {
     let mut batch = Batch::new(shared);
-    for channel in shared.channels.all().iter().filter(|channel| channel.is_durable()) {
-        channel.run(Command::StopDispatch, &mut batch);
-    }
+    shared.channels.each(|channel| {
+        if channel.is_durable() {
+            channel.run(Command::StopDispatch, &mut batch);
+        }
+    });
     batch.finish();
 }
 
@@ -117,9 +119,11 @@ fn fail_the_rest(shared: &Arc<Shared>) {
     let mut batch = Batch::new(shared);
     let problem = Problem::new("broker_stopped", "the broker stopped before the request had an outcome");
     let answer = Held::Here(Answer::problem(problem, None, Bytes::new(), Room::nothing()));
-    for channel in shared.channels.all().iter().filter(|channel| !channel.is_durable()) {
-        channel.run(Command::Stop { answer: answer.clone() }, &mut batch);
-    }
+    shared.channels.each(|channel| {
+        if !channel.is_durable() {
+            channel.run(Command::Stop { answer: answer.clone() }, &mut batch);
+        }
+    });
     batch.finish();
 }
 
@@ -156,7 +160,7 @@ impl Left {
 
 fn sum(shared: &Shared) -> Left {
     let mut left = Left::default();
-    for channel in shared.channels.all() {
+    shared.channels.look(|channel| {
         let (figures, unacknowledged) = channel.live_figures();
         if channel.is_durable() {
             left.in_flight += figures.in_flight;
@@ -165,6 +169,6 @@ fn sum(shared: &Shared) -> Left {
             left.open += figures.open;
             left.outcomes += unacknowledged;
         }
-    }
+    });
     left
 }

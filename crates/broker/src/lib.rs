@@ -19,6 +19,7 @@ mod clock;
 mod connections;
 #[cfg(feature = "durable")]
 pub mod data;
+#[cfg_attr(not(feature = "durable"), allow(dead_code, reason = "only storages in memory are there"))]
 mod disk;
 mod drain;
 mod handles;
@@ -35,6 +36,7 @@ mod shared;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod simulation;
+#[cfg_attr(not(feature = "durable"), allow(dead_code, reason = "only storages in memory are there"))]
 mod storage;
 mod tcp;
 mod timer;

@@ -86,6 +86,8 @@ struct Guarded {
     is_pulled: bool,
     /// What is offered to readers, while its channel has not said whether that is sent them.
     offered: Vec<(Peer, ReaderId, Posted)>,
+    /// Readers that have been offered all that was there, once they were sent these.
+    catching_up: Vec<(Peer, MailboxNumber, Vec<Posted>)>,
 }
 
 /// A use of a mailbox: by a request that has a place in it, by a reader, by a session that knows it.
@@ -142,7 +144,7 @@ impl MailboxHandle {
         let mut notices = Vec::new();
         let mut state = self.0.state.locked();
         let opened = state.mailbox.handle_open(peer.clone(), number, mode, window, &mut notices);
-        tell(notices, batch);
+        state.tell(&self.0, notices, batch);
         let opening = match opened {
             Opened::Opened => {
                 peer.open(|open| open.open_mailbox(number, self.clone()));
@@ -160,14 +162,23 @@ impl MailboxHandle {
         self.note(&mut state, batch);
     }
 
+    /// All channels are there: whoever waited for them may have caught up.
+    fn catch_up(&self, batch: &mut Batch) {
+        let mut state = self.0.state.locked();
+        state.catching_up.retain(|(peer, number, due)| self.0.waits_to_catch_up(peer, *number, due, batch));
+    }
+
     pub(crate) fn close(&self, reader: ReaderId, peer: &Peer, batch: &mut Batch) {
         let mut state = self.0.state.locked();
         state.mailbox.handle_close(reader);
+        state.forget_reader(|peer, number| (peer, number) == (reader.peer, reader.mailbox));
         peer.close_mailbox(reader.mailbox, MailboxEnd::Closed, batch);
     }
 
     pub(crate) fn forget_peer(&self, peer: PeerId) {
-        self.0.state.locked().mailbox.handle_peer_gone(peer);
+        let mut state = self.0.state.locked();
+        state.mailbox.handle_peer_gone(peer);
+        state.forget_reader(|of, _| of == peer);
     }
 
     /// Its unnamed requester is gone.
@@ -176,7 +187,7 @@ impl MailboxHandle {
         let mut notices = Vec::new();
         let mut state = self.0.state.locked();
         state.mailbox.handle_end(&mut notices);
-        tell(notices, batch);
+        state.tell(&self.0, notices, batch);
     }
 
     pub(crate) fn post(&self, posted: Posted, batch: &mut Batch) {
@@ -206,11 +217,20 @@ impl MailboxHandle {
     }
 
     /// Whether a reader was sent what it was offered. Under the lock of the channel that decided it.
-    pub(crate) fn decide(&self, reader: ReaderId, posted: &Posted, is_sent: bool) {
+    pub(crate) fn decide(&self, reader: ReaderId, posted: &Posted, is_sent: bool, batch: &mut Batch) {
         let mut state = self.0.state.locked();
         if let Some(index) = state.offered.iter().position(|(_, to, offered)| *to == reader && offered == posted) {
             state.offered.swap_remove(index);
         }
+        let is_it = |peer: &Peer, number: MailboxNumber| {
+            (roundtrip_core::Peer::id(peer), number) == (reader.peer, reader.mailbox)
+        };
+        state.catching_up.retain_mut(|(peer, number, due)| {
+            if is_it(peer, *number) {
+                due.retain(|one| one != posted);
+            }
+            self.0.waits_to_catch_up(peer, *number, due, batch)
+        });
         if !is_sent {
             state.mailbox.handle_skipped(reader);
         }
@@ -236,7 +256,7 @@ impl MailboxHandle {
             let mut state = self.0.state.locked();
             state.is_noted = false;
             let offer = state.mailbox.poll_offer(&mut notices);
-            tell(notices, batch);
+            state.tell(&self.0, notices, batch);
             let Some((peer, number, posted)) = offer else {
                 state.is_pulled = false;
                 return;
@@ -246,7 +266,7 @@ impl MailboxHandle {
             drop(state);
             match posted.channel.upgrade() {
                 Some(channel) => channel.reply(posted.id, peer, reader, self, batch),
-                None => self.decide(reader, &posted, false),
+                None => self.decide(reader, &posted, false, batch),
             }
         }
     }
@@ -258,14 +278,42 @@ impl MailboxHandle {
     }
 }
 
-/// Sends notices in the order in which the mailbox gave them, under its lock.
-fn tell(notices: Vec<(Peer, MailboxNumber, Notice)>, batch: &mut Batch) {
-    for (peer, number, notice) in notices {
-        match notice {
-            Notice::Taken => peer.close_mailbox(number, MailboxEnd::Taken, batch),
-            Notice::Ended => peer.close_mailbox(number, MailboxEnd::Ended, batch),
-            Notice::CaughtUp => peer.send(CaughtUp { mailbox: number }, batch),
+impl MailboxEntry {
+    /// Tells a reader that it has caught up, if these are none and no more are read from disk. Says whether it waits.
+    fn waits_to_catch_up(&self, peer: &Peer, number: MailboxNumber, due: &[Posted], batch: &mut Batch) -> bool {
+        if !due.is_empty() || self.home.upgrade().is_some_and(|home| home.is_recovering()) {
+            return true;
         }
+        peer.send(CaughtUp { mailbox: number }, batch);
+        false
+    }
+}
+
+impl Guarded {
+    /// Sends notices in the order in which the mailbox gave them, under its lock. Who is still to be sent something that
+    /// it was offered has caught up behind that.
+    fn tell(&mut self, entry: &MailboxEntry, notices: Vec<(Peer, MailboxNumber, Notice)>, batch: &mut Batch) {
+        for (peer, number, notice) in notices {
+            let reader = ReaderId { peer: roundtrip_core::Peer::id(&peer), mailbox: number };
+            let end = match notice {
+                Notice::Taken => MailboxEnd::Taken,
+                Notice::Ended => MailboxEnd::Ended,
+                Notice::CaughtUp => {
+                    let due = self.offered.iter().filter(|(_, to, _)| *to == reader);
+                    let due: Vec<Posted> = due.map(|(_, _, posted)| posted.clone()).collect();
+                    if entry.waits_to_catch_up(&peer, number, &due, batch) {
+                        self.catching_up.push((peer, number, due));
+                    }
+                    continue;
+                }
+            };
+            self.forget_reader(|peer, number| (peer, number) == (reader.peer, reader.mailbox));
+            peer.close_mailbox(number, end, batch);
+        }
+    }
+
+    fn forget_reader(&mut self, is_it: impl Fn(PeerId, MailboxNumber) -> bool) {
+        self.catching_up.retain(|(peer, number, _)| !is_it(roundtrip_core::Peer::id(peer), *number));
     }
 }
 

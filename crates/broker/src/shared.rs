@@ -115,9 +115,10 @@ impl Shared {
                 return Err(refusal);
             }
             let mut batch = Batch::new(self);
-            let freed = self.channels.all().iter().filter(|channel| channel.make_room(&mut batch)).count();
+            let mut has_freed = false;
+            self.channels.each(|channel| has_freed |= channel.make_room(&mut batch));
             batch.finish();
-            if freed == 0 {
+            if !has_freed {
                 return Err(refusal);
             }
         }

@@ -41,6 +41,11 @@ impl Row {
         ChannelRow((self.0 >> Self::NUMBER_BITS) as u32)
     }
 
+    /// The row of the answer to the request of this row: the next one.
+    pub(crate) const fn answer(self) -> Self {
+        Self(self.0 + 1)
+    }
+
     pub(crate) const fn number(self) -> u64 {
         self.0 & ((1 << Self::NUMBER_BITS) - 1)
     }

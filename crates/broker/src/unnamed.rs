@@ -103,8 +103,8 @@ fn end(requester: &RequesterName, ended: Option<Unnamed>, batch: &mut Batch) {
     // Services may wait for it to acknowledge parts.
     let shared = Arc::clone(&batch.shared);
     if mailboxes.iter().any(MailboxHandle::has_places) {
-        for channel in shared.channels.all() {
+        shared.channels.each(|channel| {
             channel.run(Command::RequesterGone { requester: requester.clone() }, batch);
-        }
+        });
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: what there is to type, and its help.
 
+mod data;
 mod dead_letters;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use roundtrip::{ChannelName, RequesterName, TicketId};
 
+pub(crate) use data::{Data, Folder};
 pub(crate) use dead_letters::{DeadLetters, Letters, ListLetters};
 
 use crate::color::Color;
@@ -104,6 +106,10 @@ pub(crate) enum Command {
     /// List the channels with their figures.
     #[command(after_help = "Example:\n  roundtrip channels --json")]
     Channels(Channels),
+    /// Look into the data folder of a broker that is stopped: is it sound, how much is in it, and what.
+    #[command(subcommand)]
+    #[command(after_help = "Example:\n  roundtrip data check ./data")]
+    Data(Data),
     /// Print completions for a shell.
     #[command(
         after_help = "Example:\n  roundtrip completions bash > ~/.local/share/bash-completion/completions/roundtrip"

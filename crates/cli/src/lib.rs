@@ -1,7 +1,8 @@
 //! The command line `roundtrip`: reads arguments, starts things, prints.
 //!
-//! It decides nothing of the contract: every command is a client of the broker like any other. One file a command; what
-//! several of them need stands beside them. Data goes to standard output, all else to standard error.
+//! It decides nothing of the contract: every command is a client of the broker like any other, but for `data`, which
+//! looks where a broker has stopped. One file a command; what several of them need stands beside them. Data goes to
+//! standard output, all else to standard error.
 
 mod arguments;
 mod attach;
@@ -11,6 +12,7 @@ mod channels;
 mod color;
 mod configuration;
 mod connect;
+mod data;
 mod dead_letters;
 mod demo;
 mod drain;
@@ -81,6 +83,7 @@ fn run(arguments: Arguments) -> Result<Exit, Quit> {
         Command::Serve(serve) => on_runtime(serve::run(serve)),
         Command::ServeGuard => Ok(serve::guard::run()),
         Command::Channels(channels) => on_runtime(channels::run(channels, color)),
+        Command::Data(data) => data::run(data, color),
         Command::Completions { shell } => completions(shell),
         Command::DemoBroker(broker) => on_runtime(demo::broker(broker)),
         Command::DemoService(service) => on_runtime(demo::service(service)),

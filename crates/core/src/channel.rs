@@ -24,7 +24,7 @@
 //! | with what a durable channel keeps | `record.rs`, `keep.rs`, and when it is damaged `damage.rs` |
 //! | when a channel begins again with that | `restore.rs` |
 //!
-//! A request stands in a slot (`requests.rs`, `slots.rs`); the queue and the times (`queue.rs`, `due.rs`) know it by the
+//! A request stands in a slot (`requests.rs`, `slots.rs`, `index.rs`); the queue and the times (`queue.rs`, `due.rs`) know it by the
 //! slot's number, everybody else by its id.
 
 mod accept;
@@ -38,6 +38,7 @@ mod end;
 mod figures;
 mod follow;
 mod followers;
+mod index;
 mod keep;
 mod key;
 mod lease;

@@ -55,3 +55,24 @@ pub struct Now {
     /// Fresh random bits, for jitter.
     pub random: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_moment_is_later_than_never() {
+        assert_eq!(Time::after_start(Duration::MAX), Time::NEVER);
+        assert_eq!(Time::after_start(Duration::from_secs(1)) + Duration::MAX, Time::NEVER);
+        assert_eq!(Time::NEVER + Duration::from_nanos(1), Time::NEVER);
+        assert_eq!(Time::after_start(Time::NEVER.since_start()), Time::NEVER);
+    }
+
+    #[test]
+    fn a_length_is_counted_from_the_earlier_moment_alone() {
+        let (earlier, later) = (Time::after_start(Duration::from_nanos(1)), Time::after_start(Duration::from_nanos(3)));
+        assert_eq!(later.since(earlier), Duration::from_nanos(2));
+        assert_eq!(earlier.since(later), Duration::ZERO);
+        assert_eq!(earlier + later.since(earlier), later);
+    }
+}

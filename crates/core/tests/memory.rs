@@ -89,6 +89,7 @@ fn submit_all(channel: &mut Channel<Words>, requester: &RequesterName, place: &I
 }
 
 fn restore_all(channel: &mut Channel<Words>, requester: &RequesterName, place: &InMailbox) {
+    channel.reserve(REQUESTS as usize);
     for number in 0..REQUESTS {
         let accepted = Accepted {
             id: id(number),

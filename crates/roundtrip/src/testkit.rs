@@ -42,7 +42,7 @@ mod service;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::broker::BrokerBuilder;
+use crate::broker::{BrokerBuilder, MemoryDisk};
 use crate::{Broker, ChannelFigures};
 
 use self::line::Line;
@@ -88,7 +88,9 @@ impl TestBroker {
     /// There is no tokio runtime on this thread, or the settings contradict themselves.
     #[must_use]
     pub fn with(settings: impl FnOnce(BrokerBuilder) -> BrokerBuilder) -> Self {
-        let broker = match settings(Broker::builder()).start() {
+        // Durable channels need no folder here: what they keep lives as long as the broker, and is kept at once.
+        let builder = Broker::builder().data_in_memory(&MemoryDisk::default());
+        let broker = match settings(builder).start() {
             Ok(broker) => broker,
             Err(error) => panic!("the broker of this test does not start: {error}"),
         };

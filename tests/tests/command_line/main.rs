@@ -6,6 +6,7 @@ mod broker;
 mod cancel;
 mod channels;
 mod configuration;
+mod data;
 mod dead_letters;
 mod demo;
 mod drain;

@@ -143,23 +143,34 @@ impl Channels {
         });
     }
 
-    /// By name.
-    pub(crate) fn all(&self) -> Vec<Arc<ChannelEntry>> {
+    /// Does something with each, by name. One that is unused is forgotten: whoever let go of it meanwhile saw it in use.
+    pub(crate) fn each(&self, mut with: impl FnMut(&Arc<ChannelEntry>)) {
         let mut all: Vec<_> = self.map.iter().map(|entry| Arc::clone(&entry)).collect();
         all.sort_unstable_by(|a, b| a.name().cmp(b.name()));
-        all
+        for channel in all {
+            with(&channel);
+            let name = channel.name().clone();
+            drop(channel);
+            self.forget_if_unused(&name);
+        }
+    }
+
+    /// Looks at each, in no order, and is not seen by whoever lets go of one. The look asks the map nothing.
+    pub(crate) fn look(&self, mut at: impl FnMut(&ChannelEntry)) {
+        self.map.iter().for_each(|entry| at(&entry));
     }
 
     /// All channels with their figures, by name.
     pub(crate) fn figures(&self, now: Time) -> Vec<ChannelFigures> {
-        self.all().iter().map(|channel| channel.wire_figures(now)).collect()
+        let mut figures = Vec::new();
+        self.look(|channel| figures.push(channel.wire_figures(now)));
+        figures.sort_unstable_by(|a, b| a.channel.cmp(&b.channel));
+        figures
     }
 
     /// Lets go of everything: the broker is gone.
     pub(crate) fn clear(&self) {
-        for channel in self.all() {
-            channel.clear(self.start);
-        }
+        self.each(|channel| channel.clear(self.start));
         self.map.clear();
     }
 

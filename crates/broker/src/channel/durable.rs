@@ -27,11 +27,15 @@ use crate::storage::{Ask, ChannelRow, Content, Row, Write};
 /// What a request takes of memory while its message is on disk alone, and a dead letter, in bytes.
 const EACH: usize = 320;
 
+/// A request takes two rows: its own and its answer's. So does a part, which has no use for the second.
+const ROWS_OF_A_REQUEST: u64 = 2;
+
 /// A durable channel's side of the disk.
 pub(super) struct Durable {
     /// Its number on disk, from its first record on.
     pub(super) row: Option<ChannelRow>,
-    /// Whether that number is on disk.
+    /// Whether the disk was told that number, and has it.
+    pub(super) is_row_sent: bool,
     pub(super) is_row_kept: bool,
     next_number: u64,
     /// How often it began again.
@@ -82,6 +86,7 @@ impl Durable {
     pub(super) fn new(room: Room) -> Self {
         Self {
             row: None,
+            is_row_sent: false,
             is_row_kept: false,
             next_number: 1,
             epoch: 0,
@@ -102,7 +107,7 @@ impl Durable {
     /// That of a channel that is on disk under this number, and is going to be read.
     pub(super) fn on_disk(row: ChannelRow, room: Room) -> Self {
         let phase = Phase::Loading { waiting: Vec::new(), refusal: None };
-        Self { row: Some(row), is_row_kept: true, phase, ..Self::new(room) }
+        Self { row: Some(row), is_row_sent: true, is_row_kept: true, phase, ..Self::new(room) }
     }
 
     /// Whether nothing is under way.
@@ -112,7 +117,7 @@ impl Durable {
 
     /// Numbers up to this one are given.
     pub(super) fn skip_numbers(&mut self, last: u64) {
-        self.next_number = self.next_number.max(last + 1);
+        self.next_number = self.next_number.max(last + ROWS_OF_A_REQUEST);
     }
 
     /// Takes the large things out of a command, which goes on with where they are going to be kept.
@@ -130,10 +135,14 @@ impl Durable {
                 submission.request = Held::stored(row, bytes);
                 self.bring(Ask::Message(row), Content::Message(request));
             }
-            Command::Settle { settlement: Settling::Reply(answer) | Settling::Fail(answer), .. } => {
+            Command::Settle { token, settlement: Settling::Reply(answer) | Settling::Fail(answer), .. } => {
                 let Held::Here(here) = &*answer else { return };
                 let (here, bytes) = (here.clone(), here.payload.len());
-                let Some(row) = self.next_row(disk) else { return };
+                let Some(row) = channel.message(token.id).and_then(Held::row).map(Row::answer) else { return };
+                // What settled it before is the answer, and stays.
+                if self.shelf.knows(Ask::Answer(row)) {
+                    return;
+                }
                 *answer = Held::stored(row, bytes);
                 self.bring(Ask::Answer(row), Content::Answer(here));
             }
@@ -177,14 +186,15 @@ impl Durable {
             Some(row) => row,
             None => *self.row.insert(disk.channel_row()?),
         };
-        self.next_number += 1;
-        Some(Row::new(channel, self.next_number - 1))
+        let number = self.next_number;
+        self.next_number += ROWS_OF_A_REQUEST;
+        Some(Row::new(channel, number))
     }
 
     /// Everything up to this change is on disk.
     pub(super) fn keep(&mut self, through: Change, disk: &Disk) {
         self.kept = self.kept.max(through);
-        self.is_row_kept = self.row.is_some();
+        self.is_row_kept = self.is_row_sent;
         self.shelf.keep(self.kept, disk);
     }
 
@@ -197,9 +207,7 @@ impl Durable {
         self.writes.clear();
         self.bytes = 0;
         self.brought = None;
-        if !self.is_row_kept {
-            self.row = None;
-        }
+        self.is_row_sent = self.is_row_kept;
     }
 
     /// Counts what the channel takes of memory beside contents, and of the disk for outcomes that are to come.

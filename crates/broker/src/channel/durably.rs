@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use roundtrip_core::{
-    Change, Channel, Command, DELIVERIES_AT_ONCE, Effect, Now, Peer as _, PeerId, ReaderId, Tell, What,
+    Change, Channel, Command, DELIVERIES_AT_ONCE, Effect, Now, Peer as _, PeerId, ReaderId, Record, Tell, What,
 };
 use roundtrip_protocol::{ErrorCode, RequestId};
 
@@ -168,7 +168,7 @@ impl ChannelEntry {
                 durable.shown = figures;
                 continue;
             }
-            match deed.act(self, channel, &mut durable.shelf, now, batch) {
+            match deed.act(self, channel, &mut durable.shelf, now, disk, batch) {
                 Done::Yes => {}
                 Done::NotYet(deed) => {
                     durable.deeds.push_front(deed);
@@ -180,7 +180,7 @@ impl ChannelEntry {
                 }
             }
         }
-        durable.shelf.clear_up(disk);
+        durable.shelf.clear_up(durable.deeds.is_empty(), disk);
         None
     }
 
@@ -197,7 +197,7 @@ impl ChannelEntry {
         }
         if !durable.writes.is_empty() {
             let mut writes = std::mem::take(&mut durable.writes);
-            if !durable.is_row_kept
+            if !std::mem::replace(&mut durable.is_row_sent, true)
                 && let Some(channel) = durable.row
             {
                 writes.insert(0, Write::AddChannel { channel, name: self.name().clone() });
@@ -232,7 +232,7 @@ impl ChannelEntry {
                     }
                 }
                 Doing::Effect(What::Repost { peer, .. }) => drop(involved.insert(peer)),
-                Doing::Effect(_) | Doing::Show(_) => {}
+                Doing::Effect(_) | Doing::Show(_) | Doing::Clear(_) => {}
                 doing @ (Doing::Offer(_) | Doing::Look(_)) => waiting.push(Waiting::Doing(doing)),
             }
         }
@@ -262,7 +262,7 @@ impl ChannelEntry {
     ) -> Result<Option<usize>, StorageError> {
         let shared = Arc::clone(&batch.shared);
         let row = match &self.state.locked().durable {
-            Some(durable) if durable.epoch == epoch => durable.row.filter(|_| durable.is_row_kept),
+            Some(durable) if durable.epoch == epoch => durable.row,
             _ => return Ok(None),
         };
         let mut restoring = Restoring::new(&shared, self.plan.settings.clone());
@@ -275,6 +275,10 @@ impl ChannelEntry {
         let count = restoring.count;
         batch.set_time();
         self.begin(epoch, restoring, &shared, batch);
+        if epoch == 0 {
+            batch.pull();
+            shared.mailboxes.end_recovery(batch);
+        }
         Ok(Some(count))
     }
 
@@ -333,7 +337,14 @@ impl Guarded {
         for Effect { after, what } in effects.drain(..) {
             durable.decided = durable.decided.max(after);
             match what {
-                What::Keep(record) => durable.record(after, record),
+                What::Keep(record) => {
+                    let gone = match &record {
+                        Record::Forget { request } | Record::Exhume { request } => request.row(),
+                        _ => None,
+                    };
+                    durable.record(after, record);
+                    durable.deeds.extend(gone.map(|row| Deed::new(after, Doing::Clear(row))));
+                }
                 what => {
                     deliveries += usize::from(is_delivery(&what));
                     let deed = Deed::new(after, Doing::Effect(what));

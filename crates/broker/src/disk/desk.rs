@@ -67,9 +67,15 @@ impl<T> Desk<T> {
         self.bell.ring();
     }
 
-    /// Nothing is put on it any more; what waits is still done.
+    /// Nothing is put on it any more. What waits is still done by a thread, which is waited for; a task, which nobody
+    /// waits for, leaves it.
     pub(super) fn close(&self) {
-        self.state.locked().is_closed = true;
+        let mut state = self.state.locked();
+        state.is_closed = true;
+        if let Bell::Task(_) = &self.bell {
+            state.waiting.clear();
+        }
+        drop(state);
         self.bell.ring();
     }
 

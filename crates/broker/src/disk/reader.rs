@@ -62,9 +62,12 @@ fn run_all(shared: &Arc<Shared>, disk: &Disk, reader: &mut dyn Reader, errands: 
         if disk.errands.is_closed() {
             break;
         }
-        if let Err(error) = run(shared, reader, &errand) {
-            tracing::warn!(%error, "the disk does not give what is on it: it is asked again");
-            left.push(errand);
+        match run(shared, reader, &errand) {
+            Ok(()) => forget_if_unused(shared, errand),
+            Err(error) => {
+                tracing::warn!(%error, "the disk does not give what is on it: it is asked again");
+                left.push(errand);
+            }
         }
     }
     disk.errands.done();
@@ -88,6 +91,14 @@ fn run(shared: &Arc<Shared>, reader: &mut dyn Reader, errand: &Errand) -> Result
     }
     batch.finish();
     Ok(())
+}
+
+/// Who was told may have been forgotten but for this.
+fn forget_if_unused(shared: &Shared, errand: Errand) {
+    let (Errand::Load { channel, .. } | Errand::Fetch { channel, .. }) = errand;
+    let name = channel.name().clone();
+    drop(channel);
+    shared.channels.forget_if_unused(&name);
 }
 
 /// Where a part of the disk cannot be read, only what is there is damaged.

@@ -8,6 +8,7 @@ use roundtrip_core::Mailbox;
 use roundtrip_protocol::{Refusal, RefusalCode};
 
 use super::{Address, Guarded, MAILBOX_OVERHEAD, MailboxEntry, MailboxHandle};
+use crate::batch::Batch;
 use crate::memory::{Memory, Room};
 
 /// The mailboxes of a broker. The map is a leaf among the locks: it calls nobody.
@@ -17,6 +18,8 @@ pub(crate) struct Mailboxes {
     most: usize,
     capacity: usize,
     memory: Arc<Memory>,
+    /// How many channels are read from disk as the broker starts.
+    recovering: AtomicUsize,
     me: Weak<Self>,
 }
 
@@ -28,8 +31,26 @@ impl Mailboxes {
             most,
             capacity,
             memory: Arc::clone(memory),
+            recovering: AtomicUsize::new(0),
             me: Weak::clone(me),
         })
+    }
+
+    /// A channel is going to be read from disk: outcomes may be in it.
+    pub(crate) fn begin_recovery(&self) {
+        self.recovering.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// It has been read, and its outcomes are in their mailboxes.
+    pub(crate) fn end_recovery(&self, batch: &mut Batch) {
+        if self.recovering.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let all: Vec<_> = self.map.iter().map(|entry| handle(&entry)).collect();
+            all.iter().for_each(|mailbox| mailbox.catch_up(batch));
+        }
+    }
+
+    pub(super) fn is_recovering(&self) -> bool {
+        self.recovering.load(Ordering::Acquire) > 0
     }
 
     /// The mailbox at this address, made if there is none.
@@ -72,6 +93,7 @@ impl Mailboxes {
                     is_noted: false,
                     is_pulled: false,
                     offered: Vec::new(),
+                    catching_up: Vec::new(),
                 }),
                 _room: room,
             })

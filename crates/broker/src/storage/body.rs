@@ -15,7 +15,7 @@
 use bytes::Bytes;
 use roundtrip_protocol::{Headers, Label, Problem};
 
-use super::{Ask, Content, Missing};
+use super::{Ask, Content, Facts, Missing};
 use crate::memory::Room;
 use crate::message::{Answer, Part, Request, Words};
 
@@ -31,6 +31,12 @@ pub(super) struct Body {
 }
 
 impl Body {
+    /// None: the payload was let go meanwhile, because the request's end is on its way here. What would be kept is not
+    /// what was accepted.
+    pub(super) fn of_accepted(facts: &Facts, request: &Request) -> Option<Self> {
+        Some(Self::of_message(request)).filter(|body| body.payload.len() as u64 == facts.bytes)
+    }
+
     pub(super) fn of_message(request: &Request) -> Self {
         let mut head = Head::new(MESSAGE, request.texts());
         head.text(&request.operation);

@@ -11,7 +11,7 @@ use roundtrip_protocol::ChannelName;
 use super::body::{Body, content};
 use super::{
     Ask, ChannelRow, Content, Facts, Missing, NewEnd, NewMessage, NewOutcome, NewRequest, Reader, Row, Start, Storage,
-    StorageError, Stored, StoredEnd, StoredLetter, StoredParts, StoredRequest, StoredTried, Write,
+    StorageError, StorageErrorKind, Stored, StoredEnd, StoredLetter, StoredParts, StoredRequest, StoredTried, Write,
 };
 use crate::lock::Lock;
 
@@ -28,8 +28,16 @@ impl std::fmt::Debug for MemoryDisk {
     }
 }
 
+impl MemoryDisk {
+    /// From here on it is full, and keeps nothing more; or it is not any more.
+    pub fn set_full(&self, is_full: bool) {
+        self.0.locked().is_full = is_full;
+    }
+}
+
 #[derive(Default)]
 struct Contents {
+    is_full: bool,
     start: u64,
     latest_ms: u64,
     channels: BTreeMap<ChannelRow, ChannelName>,
@@ -75,6 +83,9 @@ impl Storage for MemoryStorage {
 
     fn commit(&mut self, now_ms: u64, writes: &[Write]) -> Result<(), StorageError> {
         let mut contents = self.0.0.locked();
+        if contents.is_full {
+            return Err(StorageError { kind: StorageErrorKind::Full, text: "the disk in memory is full".to_owned() });
+        }
         contents.latest_ms = contents.latest_ms.max(now_ms);
         writes.iter().for_each(|write| contents.apply(write));
         Ok(())
@@ -155,7 +166,8 @@ impl Contents {
         let NewRequest { facts, message } = request;
         let operation = match message {
             NewMessage::Here(request) => {
-                self.insert_body(facts.row, Body::of_message(request));
+                let body = Body::of_accepted(facts, request);
+                body.into_iter().for_each(|body| self.insert_body(facts.row, body));
                 Arc::clone(&request.operation)
             }
             NewMessage::OfLetter(old) => {

@@ -14,7 +14,7 @@ use proptest::test_runner::Config;
 use self::author::Author;
 use self::contents::Contents;
 use super::memory::{MemoryDisk, MemoryStorage};
-use super::{ChannelRow, Storage};
+use super::{ChannelRow, Missing, NewMessage, NewRequest, Row, Storage, Write};
 
 proptest! {
     #![proptest_config(Config { cases: 64, failure_persistence: None, ..Config::default() })]
@@ -113,5 +113,19 @@ fn what_is_forgotten_leaves_nothing_behind() {
         storage.commit(author.now_ms(), &words::a_dead_letter(ChannelRow(1), 1)).unwrap();
         assert!(storage.used().unwrap() > idle);
         assert!(idle < 100_000, "{idle} bytes for nothing");
+    });
+}
+
+#[test]
+fn a_payload_that_was_let_go_before_it_was_kept_is_not_kept_as_an_empty_one() {
+    over_every_storage(|open| {
+        let (channel, row) = (ChannelRow(1), Row::new(ChannelRow(1), 11));
+        let request = words::request(11);
+        request.forget_payload();
+        let message = NewMessage::Here(request);
+        let mut storage = open();
+        storage.commit(1, &[Write::Accept(Box::new(NewRequest { facts: words::facts(row), message }))]).unwrap();
+        let message = words::message(&mut *storage.reader().unwrap(), channel, 11);
+        assert_eq!(message, Err(Missing::Gone));
     });
 }

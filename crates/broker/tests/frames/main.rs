@@ -12,6 +12,7 @@ mod keys;
 mod limits;
 mod mailboxes;
 mod parts;
+mod restarts;
 mod settings;
 mod submissions;
 mod terms;

@@ -82,6 +82,12 @@ impl<H: Handles> Channel<H> {
         peers.collect::<BTreeMap<_, _>>().into_values().cloned().collect()
     }
 
+    /// The message of a request that is known.
+    #[must_use]
+    pub fn message(&self, id: RequestId) -> Option<&H::Request> {
+        self.requests.get(&id).map(|request| &request.message)
+    }
+
     /// The outcome of a request, for a connection that reads the mailbox it is in.
     #[must_use]
     pub fn outcome(&self, id: RequestId, reader: PeerId) -> Reading<'_, H> {

@@ -5,20 +5,17 @@
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 
-use hashbrown::HashTable;
 use roundtrip_protocol::RequestId;
 
+use super::index::Index;
 use super::request::Request;
 use super::slots::{Slot, Slots};
 use crate::handles::Handles;
 
-/// An index with fewer places is left as it is.
-const SMALL_INDEX: usize = 256;
-
 #[derive(Debug)]
 pub(super) struct Requests<H: Handles> {
     slots: Slots<Request<H>>,
-    index: HashTable<Slot>,
+    index: Index,
     /// Clients make the ids: none may know which of them collide.
     hasher: RandomState,
     /// Where the last one was found: a step asks for the same one again and again.
@@ -27,8 +24,12 @@ pub(super) struct Requests<H: Handles> {
 
 impl<H: Handles> Default for Requests<H> {
     fn default() -> Self {
-        let (slots, index) = (Slots::default(), HashTable::new());
-        Self { slots, index, hasher: RandomState::default(), latest: Cell::new(Slot::default()) }
+        Self {
+            slots: Slots::default(),
+            index: Index::default(),
+            hasher: RandomState::default(),
+            latest: Cell::new(Slot::default()),
+        }
     }
 }
 
@@ -38,17 +39,16 @@ impl<H: Handles> Requests<H> {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.len() == 0
     }
 
     /// Where the request is.
     pub(super) fn slot(&self, id: &RequestId) -> Option<Slot> {
-        let is_it = |slot: Slot| self.slots.get(slot).is_some_and(|request| request.id == *id);
         let latest = self.latest.get();
-        if is_it(latest) {
+        if self.is_in(latest, id) {
             return Some(latest);
         }
-        let slot = *self.index.find(self.hasher.hash_one(id), |slot| is_it(*slot))?;
+        let slot = self.look_up(id, self.hasher.hash_one(id))?;
         self.latest.set(slot);
         Some(slot)
     }
@@ -71,13 +71,22 @@ impl<H: Handles> Requests<H> {
         self.slots.get_mut(slot)
     }
 
+    /// Makes room for so many more.
+    pub(super) fn reserve(&mut self, more: usize) {
+        let Self { slots, index, hasher, .. } = self;
+        index.reserve(more, |slot| hash(slots, hasher, slot));
+    }
+
     /// Puts a request in, in place of one with the same id.
     pub(super) fn insert(&mut self, request: Request<H>) -> Slot {
         let id = request.id;
-        self.remove(&id);
+        let hashed = self.hasher.hash_one(id);
+        if self.look_up(&id, hashed).is_some() {
+            self.remove(&id);
+        }
         let slot = self.slots.insert(request);
         let Self { slots, index, hasher, .. } = self;
-        index.insert_unique(hasher.hash_one(id), slot, |slot| hash(slots, hasher, *slot));
+        index.insert(hashed, slot, |slot| hash(slots, hasher, slot));
         self.latest.set(slot);
         slot
     }
@@ -85,19 +94,21 @@ impl<H: Handles> Requests<H> {
     pub(super) fn remove(&mut self, id: &RequestId) -> Option<Request<H>> {
         let slot = self.slot(id)?;
         let Self { slots, index, hasher, .. } = self;
-        if let Ok(entry) = index.find_entry(hasher.hash_one(id), |there| *there == slot) {
-            entry.remove();
-        }
-        let request = slots.remove(slot);
-        if index.capacity() > SMALL_INDEX && index.len() < index.capacity() / 8 {
-            index.shrink_to(2 * index.len(), |slot| hash(slots, hasher, *slot));
-        }
-        request
+        index.remove(hasher.hash_one(id), slot, |slot| hash(slots, hasher, slot));
+        slots.remove(slot)
     }
 
     /// All of them, in the order of their slots.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Request<H>> {
         self.slots.iter()
+    }
+
+    fn look_up(&self, id: &RequestId, hashed: u64) -> Option<Slot> {
+        self.index.find(hashed, |slot| self.is_in(slot, id))
+    }
+
+    fn is_in(&self, slot: Slot, id: &RequestId) -> bool {
+        self.slots.get(slot).is_some_and(|request| request.id == *id)
     }
 }
 

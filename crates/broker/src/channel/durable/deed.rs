@@ -12,11 +12,12 @@ use super::Shelf;
 use super::shelf::Found;
 use crate::batch::Batch;
 use crate::channel::ChannelEntry;
+use crate::disk::Disk;
 use crate::handles::{BrokerHandles, Held};
 use crate::mailbox::{MailboxHandle, Posted};
 use crate::message::{Answer, Part, Request};
 use crate::peer::{Item, Peer, Promise};
-use crate::storage::{Ask, Content, Missing};
+use crate::storage::{Ask, Content, Missing, Row};
 
 /// Something to do, in its turn.
 pub(in crate::channel) struct Deed {
@@ -37,6 +38,8 @@ pub(in crate::channel) enum Doing {
     Look(Box<dyn Look>),
     /// Shows figures.
     Show(Figures),
+    /// Lets go of what is in memory of a request or a dead letter that is gone.
+    Clear(Row),
 }
 
 /// An outcome that a mailbox offered to a reader.
@@ -100,7 +103,7 @@ impl Deed {
                     needs_of(request, outcome).into_iter().flatten().for_each(|ask| drop(shelf.find(ask)));
                 }
             }
-            Doing::Effect(_) | Doing::Look(_) | Doing::Show(_) => {}
+            Doing::Effect(_) | Doing::Look(_) | Doing::Show(_) | Doing::Clear(_) => {}
         }
     }
 
@@ -111,6 +114,7 @@ impl Deed {
         channel: &Channel<BrokerHandles>,
         shelf: &mut Shelf,
         now: Time,
+        disk: &Disk,
         batch: &mut Batch,
     ) -> Done {
         match &mut self.doing {
@@ -138,6 +142,8 @@ impl Deed {
                     Looked::NotYet => Done::NotYet(self),
                 };
             }
+            Doing::Effect(What::Spend { request: Held::Stored(row, _) }) => shelf.remove(Ask::Message(*row), disk),
+            Doing::Clear(row) => shelf.remove_all_of(*row, disk),
             Doing::Effect(_) | Doing::Show(_) => {}
         }
         if let Doing::Effect(what) = self.doing {
@@ -163,7 +169,7 @@ impl Offer {
     ) -> Offered {
         let posted = Posted::new(entry, self.id);
         let Reading::Outcome { outcome, request, redrive_of } = channel.outcome(self.id, self.peer.id()) else {
-            self.mailbox.decide(self.reader, &posted, false);
+            self.mailbox.decide(self.reader, &posted, false, batch);
             self.mailbox.resume(batch);
             return Offered::Decided;
         };
@@ -185,7 +191,7 @@ impl Offer {
         let mailbox = self.reader.mailbox;
         let item = Item::Reply { mailbox, channel, id: self.id, redrive_of, operation, outcome };
         self.peer.reply(mailbox, self.mailbox.serial(), item, batch);
-        self.mailbox.decide(self.reader, &posted, true);
+        self.mailbox.decide(self.reader, &posted, true, batch);
         Offered::Decided
     }
 }

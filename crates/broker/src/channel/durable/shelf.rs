@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use roundtrip_core::Change;
 
 use crate::disk::Disk;
-use crate::storage::{Ask, Content, Missing};
+use crate::storage::{Ask, Content, Missing, Row};
 
 /// Contents by what they are asked for with. What is on disk goes again, first come first gone, where all channels
 /// together have too much of that.
@@ -18,6 +18,8 @@ pub(in crate::channel) struct Shelf {
     kept: VecDeque<Ask>,
     /// What is to be fetched, and was not asked for yet.
     wanted: Vec<Ask>,
+    /// What goes as soon as nobody waits to be told something.
+    passing: Vec<Ask>,
 }
 
 enum Entry {
@@ -87,7 +89,7 @@ impl Shelf {
             Ok(content) => self.put(ask, content, disk),
             Err(missing) => {
                 self.entries.insert(ask, Entry::Missing(missing));
-                self.kept.push_back(ask);
+                self.passing.push(ask);
             }
         }
     }
@@ -95,7 +97,25 @@ impl Shelf {
     fn put(&mut self, ask: Ask, content: Content, disk: &Disk) {
         disk.shelve(content.bytes());
         self.entries.insert(ask, Entry::Kept(content));
-        self.kept.push_back(ask);
+        match ask {
+            Ask::Message(_) | Ask::Answer(_) => self.kept.push_back(ask),
+            Ask::Operation(_) | Ask::Part(_) => self.passing.push(ask),
+        }
+    }
+
+    /// Whether anything is known of it.
+    pub(super) fn knows(&self, ask: Ask) -> bool {
+        self.entries.contains_key(&ask)
+    }
+
+    /// Nothing of a request or a dead letter is needed any more.
+    pub(super) fn remove_all_of(&mut self, row: Row, disk: &Disk) {
+        for ask in [Ask::Message(row), Ask::Operation(row), Ask::Answer(row.answer())] {
+            // What is on its way to the disk goes when it is there.
+            if !matches!(self.entries.get(&ask), Some(Entry::Fresh(_))) {
+                self.remove(ask, disk);
+            }
+        }
     }
 
     /// Looks for a content; what is not in memory is going to be fetched.
@@ -131,19 +151,25 @@ impl Shelf {
         }
     }
 
-    /// Lets go of contents that can be fetched again, where there are too many in memory.
-    pub(in crate::channel) fn clear_up(&mut self, disk: &Disk) {
+    /// Lets go of contents that can be fetched again: where there are too many in memory, and of those that pass when
+    /// `all_told`.
+    pub(in crate::channel) fn clear_up(&mut self, all_told: bool, disk: &Disk) {
+        if all_told {
+            for ask in std::mem::take(&mut self.passing) {
+                self.remove(ask, disk);
+            }
+        }
         while disk.has_too_much_shelved()
             && let Some(ask) = self.kept.pop_front()
         {
-            if matches!(self.entries.get(&ask), Some(Entry::Kept(_) | Entry::Missing(_))) {
+            if matches!(self.entries.get(&ask), Some(Entry::Kept(_))) {
                 self.remove(ask, disk);
             }
         }
         // What was removed by name is still in the queue.
         if self.kept.len() > 64 && self.kept.len() > 2 * self.entries.len() {
             let entries = &self.entries;
-            self.kept.retain(|ask| matches!(entries.get(ask), Some(Entry::Kept(_) | Entry::Missing(_))));
+            self.kept.retain(|ask| matches!(entries.get(ask), Some(Entry::Kept(_))));
         }
         if self.entries.is_empty() && self.entries.capacity() > 64 {
             self.entries = HashMap::new();

@@ -53,7 +53,9 @@ fn accept(tables: &Connection, request: &NewRequest) -> rusqlite::Result<()> {
     let NewRequest { facts, message } = request;
     match message {
         NewMessage::Here(request) => {
-            put_body(tables, facts.row, &Body::of_message(request))?;
+            if let Some(body) = Body::of_accepted(facts, request) {
+                put_body(tables, facts.row, &body)?;
+            }
             records::put_request(&mut *request_statement(tables)?, facts, &request.operation, true)
         }
         NewMessage::OfLetter(old) => {
