@@ -84,7 +84,7 @@ pub(super) const MAX_ATTEMPTS: u32 = 3;
 pub(super) fn configuration() -> String {
     let retention = Duration::from_secs(24 * 3600).as_secs();
     let mut text = format!(
-        "mailbox_capacity = 1_000_000\n[defaults]\ncapacity = 1_000_000\nmax_keys = 1_000_000\n\
+        "mailbox_capacity = 1_000_000\ndrain_timeout = \"2s\"\n[defaults]\ncapacity = 1_000_000\nmax_keys = 1_000_000\n\
          max_dead_letters = 1_000_000\nmax_dead_letter_bytes = \"8GiB\"\nretention = \"{retention}s\"\n\
          max_attempts = {MAX_ATTEMPTS}\nbackoff = {{ first = \"20ms\", max = \"200ms\" }}\n"
     );

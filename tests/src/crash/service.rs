@@ -23,6 +23,9 @@ const AT_ONCE: u32 = 8;
 /// How long a service waits for work before it asks again: what it gets was handed out after it asked.
 const WAIT: Duration = Duration::from_millis(100);
 
+/// How long a delivery that was lost on its way to a service is out of reach.
+const LEASE: Duration = Duration::from_secs(5);
+
 /// How many parts come before an answer.
 const PARTS: u32 = 3;
 
@@ -40,7 +43,7 @@ pub(super) async fn run(load: Load, client: &Client, chance: Chance, finishing: 
 }
 
 async fn take(load: Load, client: &Client, mut chance: Chance, finishing: &CancellationToken) {
-    let puller = client.pull(load.channel());
+    let puller = client.pull(load.channel()).lease(LEASE);
     let places = Arc::new(Semaphore::new(AT_ONCE as usize));
     let answers = Rc::new(Cell::new(0));
     let mut working = JoinSet::new();
