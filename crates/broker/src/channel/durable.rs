@@ -11,8 +11,8 @@ mod write;
 
 use std::collections::VecDeque;
 
-use roundtrip_core::{Change, Channel, Command, Figures, Settling};
-use roundtrip_protocol::Refusal;
+use roundtrip_core::{Change, Channel, Command, Figures, Peer as _, PeerId, Settling};
+use roundtrip_protocol::{Refusal, TicketNumber};
 
 pub(super) use self::deed::{Deed, Doing, Done, Look, Looked, Offer};
 pub(super) use self::restore::Restoring;
@@ -73,6 +73,18 @@ pub(super) enum Phase {
 pub(super) enum Waiting {
     Command(Command<BrokerHandles>),
     Doing(Doing),
+}
+
+impl Waiting {
+    /// Whether it asks for something under this ticket number of a connection.
+    pub(super) fn opens(&self, by: PeerId, number: TicketNumber) -> bool {
+        match self {
+            Self::Command(Command::Submit { peer, ticket, .. } | Command::Attach { peer, ticket, .. }) => {
+                peer.id() == by && *ticket == number
+            }
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use roundtrip_core::{
     Change, Channel, Command, DELIVERIES_AT_ONCE, Effect, Now, Peer as _, PeerId, ReaderId, Record, Tell, What,
 };
-use roundtrip_protocol::{ErrorCode, RequestId};
+use roundtrip_protocol::{ErrorCode, Header, RequestId};
 
 use super::durable::{Deed, Doing, Done, Look, Offer, Phase, Restoring, Waiting};
 use super::{ChannelEntry, Guarded, is_delivery};
@@ -37,7 +37,13 @@ impl ChannelEntry {
                 (Command::Submit { peer, ticket, .. }, Some(refusal)) => {
                     peer.tell(Tell::Refused { ticket, refusal: refusal.clone() }, batch);
                 }
-                (command, _) => waiting.push(Waiting::Command(command)),
+                (command, _) => {
+                    if let Command::Detach { peer, ticket, .. } = command {
+                        // Its number may stand for another request when this one's turn comes.
+                        waiting.retain(|waiting| !waiting.opens(peer, ticket));
+                    }
+                    waiting.push(Waiting::Command(command));
+                }
             }
             return;
         }
@@ -88,6 +94,15 @@ impl ChannelEntry {
     /// Looks into the channel, in its turn.
     pub(super) fn look_durably(self: &Arc<Self>, look: Box<dyn Look>, batch: &mut Batch) {
         self.do_in_turn(Doing::Look(look), batch);
+    }
+
+    /// Sends something behind all that the channel is going to tell before.
+    pub(crate) fn send_in_turn(self: &Arc<Self>, peer: &Peer, header: impl Into<Header>, batch: &mut Batch) {
+        if self.is_durable() {
+            self.do_in_turn(Doing::Send(peer.clone(), header.into()), batch);
+        } else {
+            peer.send(header.into(), batch);
+        }
     }
 
     fn do_in_turn(self: &Arc<Self>, doing: Doing, batch: &mut Batch) {
@@ -233,7 +248,7 @@ impl ChannelEntry {
                 }
                 Doing::Effect(What::Repost { peer, .. }) => drop(involved.insert(peer)),
                 Doing::Effect(_) | Doing::Show(_) | Doing::Clear(_) => {}
-                doing @ (Doing::Offer(_) | Doing::Look(_)) => waiting.push(Waiting::Doing(doing)),
+                doing @ (Doing::Offer(_) | Doing::Look(_) | Doing::Send(..)) => waiting.push(Waiting::Doing(doing)),
             }
         }
         durable.begin_again(waiting, refusal(kind), disk);

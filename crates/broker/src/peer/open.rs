@@ -24,20 +24,29 @@ pub(crate) enum Asked {
     UnlessKnown(Box<Refusal>),
 }
 
+/// A ticket, and which of those it is that its number has stood for.
+#[derive(Debug)]
+struct Opened {
+    ticket: Ticket,
+    serial: u64,
+}
+
 /// The number stands for something else already.
 #[derive(Debug)]
 pub(crate) struct InUse;
 
 /// What numbers of a connection stand for.
 pub(crate) struct Open {
-    tickets: HashMap<TicketNumber, Ticket>,
+    tickets: HashMap<TicketNumber, Opened>,
+    /// How many tickets were opened so far.
+    serial: u64,
     mailboxes: BTreeMap<MailboxNumber, MailboxHandle>,
     most: usize,
 }
 
 impl Open {
     pub(crate) fn new(most: usize) -> Self {
-        Self { tickets: HashMap::new(), mailboxes: BTreeMap::new(), most }
+        Self { tickets: HashMap::new(), serial: 0, mailboxes: BTreeMap::new(), most }
     }
 
     pub(crate) fn has_room_for_ticket(&self) -> bool {
@@ -52,25 +61,31 @@ impl Open {
         match self.tickets.entry(number) {
             std::collections::hash_map::Entry::Occupied(_) => Err(InUse),
             std::collections::hash_map::Entry::Vacant(free) => {
-                free.insert(ticket);
+                self.serial += 1;
+                free.insert(Opened { ticket, serial: self.serial });
                 Ok(())
             }
         }
     }
 
     pub(crate) fn ticket(&self, number: TicketNumber) -> Option<&Ticket> {
-        self.tickets.get(&number)
+        self.tickets.get(&number).map(|opened| &opened.ticket)
+    }
+
+    /// Tells what the number stands for now from everything that it stood for before.
+    pub(crate) fn ticket_serial(&self, number: TicketNumber) -> Option<u64> {
+        self.tickets.get(&number).map(|opened| opened.serial)
     }
 
     /// The number stands for another request of the same channel from here on.
     pub(crate) fn redirect_ticket(&mut self, number: TicketNumber, id: RequestId) {
-        if let Some(ticket) = self.tickets.get_mut(&number) {
-            ticket.id = id;
+        if let Some(opened) = self.tickets.get_mut(&number) {
+            opened.ticket.id = id;
         }
     }
 
     pub(crate) fn close_ticket(&mut self, number: TicketNumber) -> Option<Ticket> {
-        let closed = self.tickets.remove(&number);
+        let closed = self.tickets.remove(&number).map(|opened| opened.ticket);
         if self.tickets.is_empty() && self.tickets.capacity() > 16 {
             self.tickets = HashMap::new();
         }
@@ -94,13 +109,13 @@ impl Open {
     }
 
     /// Empties it. What comes back is dropped when no lock is held.
-    pub(crate) fn clear(&mut self) -> (HashMap<TicketNumber, Ticket>, BTreeMap<MailboxNumber, MailboxHandle>) {
+    pub(crate) fn clear(&mut self) -> impl Sized + use<> {
         (std::mem::take(&mut self.tickets), std::mem::take(&mut self.mailboxes))
     }
 
     /// About how many bytes it has allocated.
     pub(crate) fn allocated(&self) -> usize {
-        self.tickets.capacity() * size_of::<(TicketNumber, Ticket)>()
+        self.tickets.capacity() * size_of::<(TicketNumber, Opened)>()
             + self.mailboxes.len() * size_of::<(MailboxNumber, MailboxHandle)>()
     }
 }

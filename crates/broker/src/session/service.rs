@@ -75,10 +75,15 @@ impl State {
 
     pub(super) fn unsubscribe(&mut self, unsubscribe: &Unsubscribe, batch: &mut Batch) -> Result<(), Fault> {
         let service = unsubscribe.service;
-        if let Some(subscription) = self.services.remove(&service) {
-            subscription.channel.run(Command::Unsubscribe { peer: self.peer.id(), service }, batch);
+        let unsubscribed = Unsubscribed { service, refusal: None };
+        match self.services.remove(&service) {
+            Some(Subscription { channel, .. }) => {
+                channel.run(Command::Unsubscribe { peer: self.peer.id(), service }, batch);
+                // Behind the last delivery.
+                channel.send_in_turn(&self.peer, unsubscribed, batch);
+            }
+            None => self.peer.send(unsubscribed, batch),
         }
-        self.peer.send(Unsubscribed { service, refusal: None }, batch);
         Ok(())
     }
 

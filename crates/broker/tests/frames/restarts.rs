@@ -405,6 +405,34 @@ over_both! {
         assert_eq!(service.reply(delivery.token, "").await, Answer::LeaseLost);
     }
 
+    async fn a_ticket_number_that_is_used_again_is_told_nothing_of_the_request_before(way) {
+        let durable = Durable::new();
+        let place = durable.start(way).await;
+        let mut requester = place.requester("ward").await;
+        let mut service = place.service(8).await;
+        for round in 0..50 {
+            let (left, followed) = (new_id(), new_id());
+            requester.submit_as(1, left, "left").await;
+            requester.send(Detach { ticket: TicketNumber(1) }).await;
+            requester.submit_as(1, followed, "followed").await;
+            for _ in 0..2 {
+                let (delivery, payload) = next!(service, Delivery);
+                assert_eq!(service.reply(delivery.token, payload).await, Answer::Settled);
+            }
+            // Of the one that was let go, at the most what had been told before.
+            let payload = loop {
+                let frame = requester.next().await;
+                match frame.header {
+                    Header::Accepted(_) => {}
+                    Header::Outcome(_) => break frame.payload,
+                    other => panic!("{other:?}"),
+                }
+            };
+            assert_eq!(&payload[..], b"followed", "round {round}");
+            requester.send(Detach { ticket: TicketNumber(1) }).await;
+        }
+    }
+
     async fn nothing_is_left_when_everything_is_acknowledged(way) {
         let durable = Durable::with(|orders| orders);
         let place = durable.start(way).await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use roundtrip_core::{
     Change, Channel, Command, Ending, Figures, Outcome, Peer as _, ReaderId, Reading, Tell, Time, What,
 };
-use roundtrip_protocol::{Refusal, RefusalCode, RequestId, TicketNumber};
+use roundtrip_protocol::{Header, Refusal, RefusalCode, RequestId, TicketNumber};
 
 use super::Shelf;
 use super::shelf::Found;
@@ -26,6 +26,8 @@ pub(in crate::channel) struct Deed {
     pub(in crate::channel) doing: Doing,
     /// The bytes that a connection is going to be sent count as if they waited there.
     _promise: Option<Promise>,
+    /// Which ticket it is about: its number may stand for another one by then.
+    ticket: Option<(TicketNumber, Option<u64>)>,
 }
 
 /// What.
@@ -36,6 +38,8 @@ pub(in crate::channel) enum Doing {
     Offer(Offer),
     /// Looks into the channel and tells what it finds.
     Look(Box<dyn Look>),
+    /// Sends something that comes behind all that is to be told before.
+    Send(Peer, Header),
     /// Shows figures.
     Show(Figures),
     /// Lets go of what is in memory of a request or a dead letter that is gone.
@@ -87,7 +91,23 @@ impl Deed {
             }
             _ => None,
         };
-        Self { after, doing, _promise: promise }
+        let ticket = match &doing {
+            Doing::Effect(What::Tell { peer, tell }) => {
+                ticket_of(tell).map(|number| (number, opened(peer, number, tell)))
+            }
+            _ => None,
+        };
+        Self { after, doing, _promise: promise, ticket }
+    }
+
+    /// Whether the ticket that it is about was closed meanwhile.
+    fn is_void(&self) -> bool {
+        match (&self.doing, self.ticket) {
+            (Doing::Effect(What::Tell { peer, .. }), Some((number, serial))) => {
+                serial.is_none() || peer.open(|open| open.ticket_serial(number)) != serial
+            }
+            _ => false,
+        }
     }
 
     /// Has fetched what it is going to need.
@@ -103,7 +123,7 @@ impl Deed {
                     needs_of(request, outcome).into_iter().flatten().for_each(|ask| drop(shelf.find(ask)));
                 }
             }
-            Doing::Effect(_) | Doing::Look(_) | Doing::Show(_) | Doing::Clear(_) => {}
+            Doing::Effect(_) | Doing::Look(_) | Doing::Send(..) | Doing::Show(_) | Doing::Clear(_) => {}
         }
     }
 
@@ -117,12 +137,15 @@ impl Deed {
         disk: &Disk,
         batch: &mut Batch,
     ) -> Done {
+        if self.is_void() {
+            return Done::Yes;
+        }
         match &mut self.doing {
             Doing::Effect(What::Tell { peer, tell }) => match need(tell).map(|ask| shelf.find(ask)) {
                 Some(Found::NotYet) => return Done::NotYet(self),
                 Some(Found::Missing(missing)) => {
                     let (peer, tell) = (peer.clone(), std::mem::replace(tell, nothing()));
-                    return spoilt(&peer, tell, missing, batch)
+                    return spoilt(&peer, tell, missing, channel, batch)
                         .map_or(Done::Yes, |command| Done::Otherwise(command, None));
                 }
                 Some(Found::Here(content)) => fill(tell, content),
@@ -144,10 +167,12 @@ impl Deed {
             }
             Doing::Effect(What::Spend { request: Held::Stored(row, _) }) => shelf.remove(Ask::Message(*row), disk),
             Doing::Clear(row) => shelf.remove_all_of(*row, disk),
-            Doing::Effect(_) | Doing::Show(_) => {}
+            Doing::Effect(_) | Doing::Send(..) | Doing::Show(_) => {}
         }
-        if let Doing::Effect(what) = self.doing {
-            entry.apply(what, batch);
+        match self.doing {
+            Doing::Effect(what) => entry.apply(what, batch),
+            Doing::Send(peer, header) => peer.send(header, batch),
+            _ => {}
         }
         Done::Yes
     }
@@ -194,6 +219,31 @@ impl Offer {
         self.mailbox.decide(self.reader, &posted, true, batch);
         Offered::Decided
     }
+}
+
+/// The number of the ticket that a word is about.
+const fn ticket_of(tell: &Tell<BrokerHandles>) -> Option<TicketNumber> {
+    match tell {
+        Tell::Accepted { ticket, .. }
+        | Tell::Refused { ticket, .. }
+        | Tell::State { ticket, .. }
+        | Tell::Outcome { ticket, .. }
+        | Tell::Progress { ticket, .. }
+        | Tell::Part { ticket, .. }
+        | Tell::PartsFrom { ticket, .. } => Some(*ticket),
+        _ => None,
+    }
+}
+
+/// Which ticket the number stands for now. One that turns out to be a duplicate stands for the first request at once, for
+/// whatever its connection asks about it before it is told.
+fn opened(peer: &Peer, number: TicketNumber, tell: &Tell<BrokerHandles>) -> Option<u64> {
+    peer.open(|open| {
+        if let Tell::Accepted { duplicate: Some(original), .. } = tell {
+            open.redirect_ticket(number, original.id);
+        }
+        open.ticket_serial(number)
+    })
 }
 
 /// The content that a word needs.
