@@ -28,6 +28,8 @@ impl ChannelEntry {
     }
 
     pub(super) fn run_durably(self: &Arc<Self>, command: Command<BrokerHandles>, batch: &mut Batch) {
+        #[cfg(feature = "simulation")]
+        crate::simulation::watch_arrival(self, &command);
         let shared = Arc::clone(&batch.shared);
         let Some(disk) = &shared.disk else { return };
         let mut state = self.state.locked();
@@ -130,6 +132,10 @@ impl ChannelEntry {
         batch: &mut Batch,
     ) {
         let now = now(state, batch);
+        #[cfg(feature = "simulation")]
+        if let Some(event) = crate::simulation::event_of(&command) {
+            state.take_turn(Doing::Watch(event));
+        }
         let Guarded { channel, durable: Some(durable), .. } = state else { return };
         durable.take_in(&mut command, channel, disk);
         channel.handle(now, command, effects);
@@ -145,6 +151,8 @@ impl ChannelEntry {
         batch: &mut Batch,
     ) {
         loop {
+            #[cfg(feature = "simulation")]
+            crate::simulation::watch_decided(self, effects);
             let deliveries = state.gather(effects, disk);
             let now = now(state, batch);
             // A step hands out so many deliveries at most, so that full outboxes show before the next ones.
@@ -187,13 +195,13 @@ impl ChannelEntry {
     /// Gives the writer and the reader what is for them.
     fn send_out(self: &Arc<Self>, state: &mut Guarded, disk: &Disk) {
         let figures = state.channel.figures();
-        let Guarded { durable: Some(durable), .. } = state else { return };
+        let Guarded { durable: Some(durable), latest, .. } = state else { return };
         let epoch = durable.epoch;
         durable.count_room(&figures, self.plan.payload_limits.reply_room, disk);
         if durable.deeds.is_empty() && durable.writes.is_empty() {
             durable.shown = figures;
         } else {
-            durable.deeds.push_back(Deed::new(durable.decided, Doing::Show(figures)));
+            durable.deeds.push_back(Deed::new(durable.decided, *latest, Doing::Show(figures)));
         }
         if !durable.writes.is_empty() {
             let mut writes = std::mem::take(&mut durable.writes);
@@ -233,6 +241,8 @@ impl ChannelEntry {
                 }
                 Doing::Effect(What::Repost { peer, .. }) => drop(involved.insert(peer)),
                 Doing::Effect(_) | Doing::Show(_) => {}
+                #[cfg(feature = "simulation")]
+                Doing::Watch(_) => {}
                 doing @ (Doing::Offer(_) | Doing::Look(_)) => waiting.push(Waiting::Doing(doing)),
             }
         }
@@ -290,6 +300,8 @@ impl ChannelEntry {
         durable.skip_numbers(last_number);
         let Phase::Loading { waiting, .. } = std::mem::replace(&mut durable.phase, Phase::Ready) else { return };
         state.channel = channel;
+        #[cfg(feature = "simulation")]
+        crate::simulation::watch_begin(self);
         let mut effects = std::mem::take(&mut batch.effects);
         let now = now(&mut state, batch);
         state.channel.begin(now, &mut effects);
@@ -328,7 +340,7 @@ impl Guarded {
     /// Sorts what the state machine gave: changes go to the disk, everything else waits for them in its turn. Returns
     /// how many deliveries were among it.
     fn gather(&mut self, effects: &mut Vec<Effect<BrokerHandles>>, disk: &Disk) -> usize {
-        let Self { channel, durable: Some(durable), .. } = self else { return 0 };
+        let Self { channel, durable: Some(durable), latest, .. } = self else { return 0 };
         let mut deliveries = 0;
         for Effect { after, what } in effects.drain(..) {
             durable.decided = durable.decided.max(after);
@@ -336,7 +348,7 @@ impl Guarded {
                 What::Keep(record) => durable.record(after, record),
                 what => {
                     deliveries += usize::from(is_delivery(&what));
-                    let deed = Deed::new(after, Doing::Effect(what));
+                    let deed = Deed::new(after, *latest, Doing::Effect(what));
                     deed.prepare(channel, &mut durable.shelf);
                     durable.deeds.push_back(deed);
                 }
@@ -348,8 +360,8 @@ impl Guarded {
 
     /// Does something behind everything that is to be done.
     fn take_turn(&mut self, doing: Doing) {
-        let Self { channel, durable: Some(durable), .. } = self else { return };
-        let deed = Deed::new(durable.decided, doing);
+        let Self { channel, durable: Some(durable), latest, .. } = self else { return };
+        let deed = Deed::new(durable.decided, *latest, doing);
         deed.prepare(channel, &mut durable.shelf);
         durable.deeds.push_back(deed);
     }

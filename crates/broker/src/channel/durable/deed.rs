@@ -22,6 +22,9 @@ use crate::storage::{Ask, Content, Missing};
 pub(in crate::channel) struct Deed {
     /// The change that it tells of.
     pub(in crate::channel) after: Change,
+    /// When it was decided, for whoever watches.
+    #[cfg_attr(not(feature = "simulation"), allow(dead_code, reason = "only a simulator asks"))]
+    decided: Time,
     pub(in crate::channel) doing: Doing,
     /// The bytes that a connection is going to be sent count as if they waited there.
     _promise: Option<Promise>,
@@ -37,6 +40,9 @@ pub(in crate::channel) enum Doing {
     Look(Box<dyn Look>),
     /// Shows figures.
     Show(Figures),
+    /// A simulator is told what the channel was asked, in its turn.
+    #[cfg(feature = "simulation")]
+    Watch(crate::simulation::Event),
 }
 
 /// An outcome that a mailbox offered to a reader.
@@ -77,14 +83,14 @@ pub(in crate::channel) enum Done {
 }
 
 impl Deed {
-    pub(in crate::channel) fn new(after: Change, doing: Doing) -> Self {
+    pub(in crate::channel) fn new(after: Change, decided: Time, doing: Doing) -> Self {
         let promise = match &doing {
             Doing::Effect(What::Tell { peer, tell: Tell::Delivery { request: Held::Stored(_, bytes), .. } }) => {
                 Some(peer.promise(*bytes as usize))
             }
             _ => None,
         };
-        Self { after, doing, _promise: promise }
+        Self { after, decided, doing, _promise: promise }
     }
 
     /// Has fetched what it is going to need.
@@ -101,6 +107,8 @@ impl Deed {
                 }
             }
             Doing::Effect(_) | Doing::Look(_) | Doing::Show(_) => {}
+            #[cfg(feature = "simulation")]
+            Doing::Watch(_) => {}
         }
     }
 
@@ -113,11 +121,15 @@ impl Deed {
         now: Time,
         batch: &mut Batch,
     ) -> Done {
+        #[cfg(feature = "simulation")]
+        crate::simulation::set_decided(self.decided);
         match &mut self.doing {
             Doing::Effect(What::Tell { peer, tell }) => match need(tell).map(|ask| shelf.find(ask)) {
                 Some(Found::NotYet) => return Done::NotYet(self),
                 Some(Found::Missing(missing)) => {
                     let (peer, tell) = (peer.clone(), std::mem::replace(tell, nothing()));
+                    #[cfg(feature = "simulation")]
+                    crate::simulation::watch_spoilt(entry, &tell);
                     return spoilt(&peer, tell, missing, batch)
                         .map_or(Done::Yes, |command| Done::Otherwise(command, None));
                 }
@@ -139,6 +151,8 @@ impl Deed {
                 };
             }
             Doing::Effect(_) | Doing::Show(_) => {}
+            #[cfg(feature = "simulation")]
+            Doing::Watch(event) => crate::simulation::watch_asked(entry, event),
         }
         if let Doing::Effect(what) = self.doing {
             entry.apply(what, batch);
@@ -184,6 +198,8 @@ impl Offer {
         let channel = entry.name().clone();
         let mailbox = self.reader.mailbox;
         let item = Item::Reply { mailbox, channel, id: self.id, redrive_of, operation, outcome };
+        #[cfg(feature = "simulation")]
+        crate::simulation::watch_reply(entry, self.id, &item);
         self.peer.reply(mailbox, self.mailbox.serial(), item, batch);
         self.mailbox.decide(self.reader, &posted, true);
         Offered::Decided
