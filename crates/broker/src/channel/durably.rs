@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use roundtrip_core::planted::{self, Fault as Planted};
 use roundtrip_core::{
     Change, Channel, Command, DELIVERIES_AT_ONCE, Effect, Now, Peer as _, PeerId, ReaderId, Tell, What,
 };
@@ -170,7 +171,7 @@ impl ChannelEntry {
     fn act(self: &Arc<Self>, state: &mut Guarded, disk: &Disk, batch: &mut Batch) -> Option<Command<BrokerHandles>> {
         let now = state.latest;
         let Guarded { channel, durable: Some(durable), .. } = state else { return None };
-        let kept = durable.kept;
+        let kept = if planted::is(Planted::ToldBeforeKept) { durable.decided } else { durable.kept };
         while let Some(deed) = durable.deeds.pop_front_if(|deed| deed.after <= kept) {
             if let Doing::Show(figures) = deed.doing {
                 durable.shown = figures;

@@ -149,7 +149,7 @@ impl FaultyDisk {
 
     /// The requests of a channel: those that are open, and those whose outcome is kept.
     #[must_use]
-    pub fn requests(&self, channel: &ChannelName) -> Vec<OnDisk> {
+    pub fn requests(&self, channel: &str) -> Vec<OnDisk> {
         let mut requests = Vec::new();
         self.look(channel, &mut |stored| {
             if let Stored::Request(request) = stored {
@@ -159,9 +159,15 @@ impl FaultyDisk {
         requests
     }
 
+    /// One of them.
+    #[must_use]
+    pub fn request(&self, channel: &str, id: RequestId) -> Option<OnDisk> {
+        self.memory.find(channel, id).map(|request| OnDisk::of(&request))
+    }
+
     /// The dead letters of a channel, by their ids.
     #[must_use]
-    pub fn letters(&self, channel: &ChannelName) -> Vec<RequestId> {
+    pub fn letters(&self, channel: &str) -> Vec<RequestId> {
         let mut letters = Vec::new();
         self.look(channel, &mut |stored| {
             if let Stored::Letter(letter) = stored {
@@ -172,10 +178,10 @@ impl FaultyDisk {
         letters
     }
 
-    fn look(&self, channel: &ChannelName, each: &mut dyn FnMut(Stored)) {
+    fn look(&self, channel: &str, each: &mut dyn FnMut(Stored)) {
         let mut memory = self.memory.clone();
         let known = memory.channels().unwrap_or_default();
-        for (row, _) in known.iter().filter(|(_, name)| name == channel) {
+        for (row, _) in known.iter().filter(|(_, name)| name.as_str() == channel) {
             let _ = memory.load(*row, each);
         }
     }
@@ -240,13 +246,13 @@ impl Storage for FaultyStorage {
         self.is_committed = true;
         let faults = self.disk.state.locked().faults;
         if strikes(faults.lost) {
-            self.disk.state.locked().wrongs.lost += 1;
+            self.disk.state.locked().wrongs.lost += u64::from(!writes.is_empty());
             return Err(error("the simulated disk keeps nothing now"));
         }
         self.memory.commit(now_ms, writes)?;
         self.disk.note_time(now_ms);
         if strikes(faults.unsure) {
-            self.disk.state.locked().wrongs.unsure += 1;
+            self.disk.state.locked().wrongs.unsure += u64::from(!writes.is_empty());
             return Err(error("the simulated disk does not say whether it keeps anything"));
         }
         Ok(())

@@ -67,6 +67,14 @@ impl MemoryStorage {
 
 #[cfg(feature = "simulation")]
 impl MemoryDisk {
+    /// A request of a channel.
+    pub(crate) fn find(&self, channel: &str, id: roundtrip_protocol::RequestId) -> Option<StoredRequest> {
+        let contents = self.0.locked();
+        let is_its = |row: Row| contents.channels.get(&row.channel()).is_some_and(|name| name.as_str() == channel);
+        let mut kept = contents.requests.values().filter(|kept| kept.is_request());
+        kept.find(|kept| kept.facts.id == id && is_its(kept.facts.row)).map(Kept::stored)
+    }
+
     /// Damages a message, an answer or a part, and says which request's it is.
     pub(crate) fn damage(&self, chance: u64) -> Option<roundtrip_protocol::RequestId> {
         let mut contents = self.0.locked();
