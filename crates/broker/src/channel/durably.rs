@@ -201,6 +201,7 @@ impl ChannelEntry {
         durable.count_room(&figures, self.plan.payload_limits.reply_room, disk);
         if durable.deeds.is_empty() && durable.writes.is_empty() {
             durable.shown = figures;
+            durable.rest(&figures, disk);
         } else {
             durable.deeds.push_back(Deed::new(durable.decided, *latest, Doing::Show(figures)));
         }
