@@ -61,6 +61,9 @@ impl Kill {
     /// Kills the broker, and starts it again.
     pub(crate) async fn strike(self, world: Rc<World>) {
         let Self { moment, is_abrupt, away, clock, again } = self;
+        if world.broker.borrow().is_none() {
+            return;
+        }
         world.disk.stand_still(moment);
         world.until_disk_stands_still(moment).await;
         if !world.kill_broker(is_abrupt).await {
@@ -124,6 +127,7 @@ impl World {
 
     /// Kills the broker's process, if there is one: nothing of it does anything any more.
     async fn kill_broker(&self, is_abrupt: bool) -> bool {
+        self.disk.stand_still(None);
         let Some(killed) = self.broker.borrow_mut().take() else { return false };
         self.say(Party::BROKER, "is killed", None, is_abrupt.into());
         broker::watch(None);
@@ -136,7 +140,6 @@ impl World {
         sleep(Duration::from_micros(1)).await;
         self.executor.act_as(Party::BROKER, || drop(killed));
         self.executor.kill(Party::BROKER);
-        self.disk.stand_still(None);
         true
     }
 

@@ -41,6 +41,7 @@ impl Books {
             for request in requests.values_mut().filter(|request| request.channel == number) {
                 request.is_lost = true;
                 request.is_gone = true;
+                request.current = Current::None { not_before: Duration::ZERO };
             }
         }
     }
