@@ -36,12 +36,14 @@ impl ChannelEntry {
         let mut state = self.state.locked();
         let Some(durable) = &mut state.durable else { return };
         if let Phase::Loading { waiting, refusal } = &mut durable.phase {
-            match (command, refusal) {
-                (Command::Submit { peer, ticket, .. }, Some(refusal)) => {
-                    peer.tell(Tell::Refused { ticket, refusal: refusal.clone() }, batch);
+            waiting.push(Waiting::Command(match (command, refusal) {
+                // Whether the disk has it from an earlier connection shows when the channel is read.
+                (Command::Submit { peer, ticket, submission }, Some(refusal)) => {
+                    peer.open(|open| open.refuse_unless_known(ticket, refusal.clone()));
+                    Command::Attach { peer, ticket, id: submission.id }
                 }
-                (command, _) => waiting.push(Waiting::Command(command)),
-            }
+                (command, _) => command,
+            }));
             return;
         }
         let mut effects = std::mem::take(&mut batch.effects);
@@ -221,8 +223,9 @@ impl ChannelEntry {
         }
     }
 
-    /// The disk did not keep what the channel decided. Nobody was told of it: the channel begins again with what is on
-    /// disk, and so do the connections that are in the middle of something with it.
+    /// The disk did not keep what the channel decided, or does not know that it did. Nobody was told of it: the channel
+    /// begins again with what is on disk, and so do the connections that are in the middle of something with it. What
+    /// they submitted is neither accepted nor refused: they ask again.
     pub(crate) fn not_kept(self: &Arc<Self>, epoch: u64, kind: StorageErrorKind, batch: &mut Batch) {
         let shared = Arc::clone(&batch.shared);
         let Some(disk) = &shared.disk else { return };
@@ -235,12 +238,7 @@ impl ChannelEntry {
         let mut waiting = Vec::new();
         for Deed { doing, .. } in std::mem::take(&mut durable.deeds) {
             match doing {
-                Doing::Effect(What::Tell { peer, tell }) => {
-                    involved.insert(peer.id());
-                    if let Tell::Accepted { ticket, .. } = tell {
-                        peer.tell(Tell::Refused { ticket, refusal: refusal(kind) }, batch);
-                    }
-                }
+                Doing::Effect(What::Tell { peer, .. }) => drop(involved.insert(peer.id())),
                 Doing::Effect(What::Repost { peer, .. }) => drop(involved.insert(peer)),
                 Doing::Effect(_) | Doing::Show(_) => {}
                 #[cfg(feature = "simulation")]
