@@ -5,7 +5,8 @@
 //! seed replays exactly, and a mistake that shows once can be looked at as often as it takes.
 //!
 //! A run draws a `plan` from its seed: channels, requesters, services, requests, and `faults` that strike while they
-//! are at work. `requester` and `service` are the scripts of the parties. The `books` are the checker: they are told
+//! are at work. Half of the runs have durable channels, on a disk with faults; there the broker's `process` is killed
+//! and started again too. `requester` and `service` are the scripts of the parties. The `books` are the checker: they are told
 //! what every channel is asked and does and what every party sees, and hold it against the invariants. A run ends when
 //! everything is settled, acknowledged and idle.
 
@@ -16,6 +17,7 @@ mod executor;
 mod faults;
 mod message;
 mod plan;
+mod process;
 mod requester;
 mod service;
 mod trace;
@@ -32,7 +34,7 @@ pub use self::books::{Broken, Invariant};
 pub use self::coverage::Coverage;
 use self::executor::{Executor, Party, Step, sleep};
 use self::plan::{BUSY, LETTERS, Plan, RETENTION};
-use self::trace::{Note, Trace};
+use self::trace::Trace;
 use self::world::World;
 
 /// How many steps a run has at most.
@@ -63,7 +65,6 @@ pub struct Report {
 pub fn run(seed: u64, keeps_all: bool) -> Report {
     let executor = Executor::begin(seed);
     let world = World::make(Rc::clone(&executor), Plan::draw(seed), Trace::new(keeps_all));
-    watch_channels(&world);
     executor.spawn(Party::STAGE, direct(Rc::clone(&world)));
     let mut steps = 0;
     let violation = loop {
@@ -79,24 +80,14 @@ pub fn run(seed: u64, keeps_all: bool) -> Report {
     };
     let trace = violation.is_some() || keeps_all;
     let trace = if trace { world.trace.borrow().lines() } else { Vec::new() };
+    world.books(|books| books.count_wrongs());
     let (coverage, fingerprint) = (world.books(|books| books.coverage), world.trace.borrow().fingerprint());
     world.broker.borrow_mut().take();
     World::unmake();
     broker::watch(None);
+    broker::set_clock(None);
     executor.end();
     Report { seed, steps, coverage, fingerprint, violation, trace }
-}
-
-/// Has the books told of what every channel is asked and does.
-fn watch_channels(world: &World) {
-    let (books, trace, executor) = (Rc::clone(&world.books), Rc::clone(&world.trace), Rc::clone(&world.executor));
-    let names: Vec<_> = world.plan.channels.iter().map(|channel| channel.name).collect();
-    broker::watch(Some(Box::new(move |channel, event| {
-        let Some(channel) = names.iter().position(|name| *name == channel.as_str()) else { return };
-        let now = executor.elapsed();
-        books.borrow_mut().note(now, channel, &event);
-        trace.borrow_mut().note(now, Note::Broker(event));
-    })));
 }
 
 /// Holds what a step led to against the invariants.
@@ -128,11 +119,7 @@ fn check(world: &World, step: Step, steps: u64) {
 
 /// The run from its first moment to its last.
 async fn direct(world: Rc<World>) {
-    let started = world.executor.act_as(Party::BROKER, || world.plan.broker().start());
-    match started {
-        Ok(broker) => *world.broker.borrow_mut() = Some(broker),
-        Err(error) => return world.books(|books| books.violate(Invariant::Progress, format!("no broker: {error}"))),
-    }
+    world.start_broker().await;
     let idle = world.idle_level();
     for party in world.plan.parties() {
         world.start(party);
@@ -153,6 +140,7 @@ async fn direct(world: Rc<World>) {
     // Clients close within seconds; then what nobody acknowledges passes away.
     sleep(Duration::from_secs(30)).await;
     sleep(RETENTION.max(LETTERS) + Duration::from_secs(120)).await;
+    world.books(|books| books.check_disk_is_empty());
     let left = world.idle_level();
     if left != idle {
         let how = format!("at first {idle:?} was there, and now {left:?}");

@@ -10,6 +10,8 @@ use crate::disk::{Kept, Worker};
 use crate::settings::{ChannelError, ChannelSettings, OnUnknown};
 use crate::shared::Shared;
 use crate::storage::Storage;
+#[cfg(feature = "simulation")]
+use crate::storage::faulty::FaultyDisk;
 use crate::storage::memory::{MemoryDisk, MemoryStorage};
 #[cfg(feature = "durable")]
 use crate::storage::sqlite::SqliteStorage;
@@ -36,12 +38,17 @@ enum Keeping {
     Folder(std::path::PathBuf),
     /// In memory that outlives a broker.
     Memory(MemoryDisk),
+    /// On a simulator's disk.
+    #[cfg(feature = "simulation")]
+    Faulty(FaultyDisk),
 }
 
 impl Keeping {
     const fn is_folder(&self) -> bool {
         match self {
             Self::Nowhere | Self::Memory(_) => false,
+            #[cfg(feature = "simulation")]
+            Self::Faulty(_) => false,
             #[cfg(feature = "durable")]
             Self::Folder(_) => true,
         }
@@ -170,6 +177,14 @@ impl BrokerBuilder {
         self
     }
 
+    /// Durable channels are kept on a simulator's disk.
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    pub fn data_on(mut self, disk: &FaultyDisk) -> Self {
+        self.keeping = Keeping::Faulty(disk.clone());
+        self
+    }
+
     /// How many bytes the folder of durable channels may have: 16 GiB. Submissions are refused when three quarters are
     /// used, what is set aside for outcomes included.
     pub fn disk(mut self, bytes: u64) -> Self {
@@ -288,6 +303,8 @@ impl BrokerBuilder {
             #[cfg(feature = "durable")]
             Keeping::Folder(folder) => (Box::new(SqliteStorage::open(folder)?), Worker::Threads),
             Keeping::Memory(disk) => (Box::new(MemoryStorage::on(disk)), Worker::Tasks),
+            #[cfg(feature = "simulation")]
+            Keeping::Faulty(disk) => (disk.storage(), Worker::Tasks),
         };
         Kept::begin(storage, worker).map(Some).map_err(|error| StartError::Disk { text: error.text })
     }

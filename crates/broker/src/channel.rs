@@ -104,11 +104,11 @@ impl ChannelEntry {
 
     /// Does what is due, then the command.
     pub(crate) fn run(self: &Arc<Self>, command: Command<BrokerHandles>, batch: &mut Batch) {
-        #[cfg(feature = "simulation")]
-        crate::simulation::watch_command(self, &command);
         if self.is_durable() {
             self.run_durably(command, batch);
         } else {
+            #[cfg(feature = "simulation")]
+            crate::simulation::watch_command(self, &command);
             self.step(batch, |channel, now, effects| channel.handle(now, command, effects));
         }
     }

@@ -67,11 +67,11 @@ pub(crate) const fn time_of(millis: u64) -> Time {
     Time::after_start(Duration::from_millis(millis))
 }
 
-/// Milliseconds since 1970 by the system's clock, read once when a broker starts. None in a simulation.
+/// Milliseconds since 1970 by the system's clock, read once when a broker starts. In a simulation it is the simulator's.
 pub(crate) fn system_millis() -> u64 {
     #[cfg(feature = "simulation")]
     if runtime::chance().is_some() {
-        return 0;
+        return crate::simulation::clock_millis();
     }
     let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or(Duration::ZERO);
     u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
@@ -91,7 +91,9 @@ pub(crate) fn request_id(start: u64, clock: Clock, now: Time, jitter: &Jitter) -
 /// one and a later start has the higher one.
 pub(crate) fn start_number() -> u64 {
     #[cfg(feature = "simulation")]
-    if let Some(bits) = runtime::chance() {
+    if let Some(bits) = runtime::chance()
+        && system_millis() == 0
+    {
         return bits | 1;
     }
     (system_millis() << 16) | (random_number() & 0xffff) | 1

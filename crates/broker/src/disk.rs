@@ -44,7 +44,7 @@ pub(crate) const DISK_OVERHEAD: u64 = 512;
 pub(crate) enum Worker {
     /// A thread for writing and one for reading: they may block.
     Threads,
-    /// Tasks of the broker's runtime: for a storage that answers at once.
+    /// Tasks of the broker's runtime: for a storage that never blocks.
     Tasks,
 }
 
@@ -230,6 +230,13 @@ impl Disk {
                 let _ = thread.join();
             }
         }
+    }
+}
+
+/// Waits so long, if that is anything.
+async fn sleep(length: Duration) {
+    if !length.is_zero() {
+        runtime::sleep_until(runtime::now() + length).await;
     }
 }
 

@@ -4,6 +4,8 @@
 //! gives back what they amount to. So faults can be put under it, and another engine can take its place.
 
 mod body;
+#[cfg(feature = "simulation")]
+pub(crate) mod faulty;
 pub(crate) mod memory;
 #[cfg(feature = "durable")]
 pub(crate) mod sqlite;
@@ -12,6 +14,7 @@ pub(crate) mod tests;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use roundtrip_protocol::{ChannelName, DeadReason, OutcomeKind, Problem, RequestId, RequesterName};
 
@@ -316,6 +319,12 @@ pub(crate) trait Storage: Send {
 
     /// A reader for another thread. It sees what was committed before it is asked.
     fn reader(&self) -> Result<Box<dyn Reader>, StorageError>;
+
+    /// How long a task that writes waits now: it asks before each commit, and again before it tells what became of it.
+    /// Only a disk that a simulator made has to be waited for.
+    fn pause(&mut self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// Reads what is durable.
@@ -328,6 +337,11 @@ pub(crate) trait Reader: Send {
 
     /// What was asked for, one for one.
     fn read(&mut self, asked: &[Ask]) -> Result<Vec<Result<Content, Missing>>, StorageError>;
+
+    /// How long a task that reads waits before it does, as for [`Storage::pause`].
+    fn pause(&mut self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// What is wrong with a storage. Its text tells nothing of what is kept.

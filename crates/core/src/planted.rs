@@ -37,11 +37,17 @@ pub enum Fault {
     ConnectionNotParted,
     /// An unnamed requester that is gone keeps its mailboxes.
     UnnamedNotEnded,
+    /// A durable channel tells what is not on disk yet.
+    ToldBeforeKept,
+    /// A durable channel does not write that an outcome is gone.
+    ForgetNotWritten,
+    /// A durable channel writes one attempt more than there was.
+    CounterLeads,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::MissingFence,
         Self::CreditOffByOne,
         Self::LostWakeUp,
@@ -57,6 +63,9 @@ impl Fault {
         Self::RateIgnored,
         Self::ConnectionNotParted,
         Self::UnnamedNotEnded,
+        Self::ToldBeforeKept,
+        Self::ForgetNotWritten,
+        Self::CounterLeads,
     ];
 }
 

@@ -7,6 +7,7 @@
 mod channel;
 mod parts;
 mod request;
+mod restart;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ use std::fmt;
 use std::time::Duration;
 
 use roundtrip_broker::ChannelFigures;
-use roundtrip_broker::simulation::Event;
+use roundtrip_broker::simulation::{Event, FaultyDisk};
 use roundtrip_client::{Cancellation, Ending, Outcome};
 use roundtrip_protocol::{OutcomeKind, RequestId};
 
@@ -45,6 +46,8 @@ pub enum Invariant {
     Memory,
     /// Parts are ordered, and none is lost.
     Parts,
+    /// What was told is on disk, and what is on disk is what was told.
+    Durable,
     /// Everything ends.
     Progress,
 }
@@ -68,6 +71,7 @@ impl fmt::Display for Invariant {
             Self::Order => "I5 (order)",
             Self::OneKey => "I6 (one key, one request)",
             Self::Memory => "I7 (memory)",
+            Self::Durable => "I8 (durable)",
             Self::Parts => "parts (13)",
             Self::Progress => "everything ends",
         })
@@ -78,6 +82,7 @@ impl fmt::Display for Invariant {
 #[derive(Debug)]
 pub(crate) struct Books {
     pub(crate) coverage: Coverage,
+    disk: FaultyDisk,
     broken: Option<Broken>,
     channels: Vec<ChannelBook>,
     requests: BTreeMap<RequestId, RequestBook>,
@@ -86,8 +91,9 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    pub(crate) fn new(plans: &[ChannelPlan]) -> Self {
+    pub(crate) fn new(plans: &[ChannelPlan], disk: &FaultyDisk) -> Self {
         Self {
+            disk: disk.clone(),
             coverage: Coverage::default(),
             broken: None,
             channels: plans.iter().map(ChannelBook::new).collect(),
@@ -106,8 +112,14 @@ impl Books {
 
     /// What a channel was asked, or did.
     pub(crate) fn note(&mut self, now: Duration, channel: usize, event: &Event) {
+        let claim = self.claim(channel, event);
         let Self { coverage, channels, requests, .. } = self;
-        let noted = channels[channel].note(now, channel, event, requests, coverage);
+        let noted = match event {
+            Event::Begins => return self.begins(channel),
+            Event::Arrives(event) => return channels[channel].arrives(event, requests),
+            _ => channels[channel].note(now, channel, event, requests, coverage),
+        };
+        let noted = noted.and_then(|()| claim.map_or(Ok(()), |claim| self.check_claim(channel, claim)));
         if let Err((invariant, how)) = noted {
             self.violate(invariant, how);
         }
@@ -123,7 +135,9 @@ impl Books {
         if !self.requests.get(&follows).is_some_and(RequestBook::was_accepted) {
             self.violate(Invariant::OneOutcome, format!("{} is accepted, and was not", short_of(follows)));
         }
-        let Some(key) = key else { return };
+        let Some(key) = key.filter(|_| !self.requests.get(&follows).is_some_and(|request| request.is_lost)) else {
+            return;
+        };
         let first = *self.keys.entry(key).or_insert(follows);
         if first != follows {
             let how =
@@ -134,7 +148,10 @@ impl Books {
 
     /// A party is told that its submission was refused.
     pub(crate) fn told_refused(&mut self, id: RequestId) {
-        if self.requests.get(&id).is_some_and(RequestBook::was_accepted) {
+        let Some(request) = self.requests.get_mut(&id) else { return };
+        request.is_refused = true;
+        let (channel, was_accepted) = (request.channel, request.was_accepted() && !request.is_lost);
+        if was_accepted || self.on_disk(channel, id).is_some() {
             self.violate(Invariant::OneOutcome, format!("{} is refused, and was accepted", short_of(id)));
         }
     }
@@ -146,7 +163,7 @@ impl Books {
             return self
                 .violate(Invariant::OneOutcome, format!("an outcome of {}, which nobody submitted", short_of(id)));
         };
-        if request.lived_before {
+        if request.lived_before || request.is_damaged {
             return;
         }
         let most = self.channels[request.channel].plan.max_attempts;
@@ -191,6 +208,7 @@ impl Books {
             && request.was_accepted()
             && !request.is_gone
             && !request.lived_before
+            && !request.is_damaged
         {
             self.violate(
                 Invariant::Kept,
@@ -212,7 +230,7 @@ impl Books {
             Cancellation::Cancelled => OutcomeKind::Cancelled,
             Cancellation::Ended(kind) => kind,
         };
-        let Some(request) = self.requests.get_mut(&id) else { return };
+        let Some(request) = self.requests.get_mut(&id).filter(|request| !request.is_damaged) else { return };
         let expected = *request.kind_told.get_or_insert(kind);
         let seen = request.seen.map_or(kind, |seen| seen.kind);
         if expected != kind || seen != kind {
@@ -239,7 +257,8 @@ impl Books {
             }
             let may_have = |request: &&RequestBook| request.channel == book.plan.number && request.may_have_place();
             let places = self.requests.values().filter(may_have).count() as u64;
-            if figures.in_flight > places {
+            // A durable channel shows its figures when all that led to them is told.
+            if figures.in_flight > places && !book.plan.is_durable {
                 let how = format!("{} places are taken, by at most {places} deliveries", figures.in_flight);
                 return self.violate(Invariant::Limits, how);
             }
@@ -259,8 +278,12 @@ impl Books {
     /// Whether every accepted request has its outcome, and each that is in a named mailbox was acknowledged.
     pub(crate) fn is_all_done(&self) -> bool {
         self.requests.iter().filter(|(_, request)| request.was_accepted()).all(|(_, request)| {
-            request.posted_at.is_some()
-                && (request.is_gone || request.is_acknowledged || request.lived_before || !request.is_in_named_mailbox)
+            request.is_lost
+                || request.posted_at.is_some()
+                    && (request.is_gone
+                        || request.is_acknowledged
+                        || request.lived_before
+                        || !request.is_in_named_mailbox)
         })
     }
 

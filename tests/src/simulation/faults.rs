@@ -3,8 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use roundtrip_broker::simulation::Faults;
+
 use super::chance::Chance;
 use super::executor::{Party, sleep};
+use super::process::Kill;
 use super::trace::Note;
 use super::wire::Way;
 use super::world::World;
@@ -30,6 +33,12 @@ pub(crate) enum Fault {
     Kill { party: Party, away: Duration, silently: bool },
     /// The broker does nothing for a while.
     FreezeBroker { length: Duration },
+    /// The broker's process dies, and is started again after a while.
+    KillBroker(Kill),
+    /// The disk does not do what it is asked, in this measure, for a while.
+    Disk { faults: Faults, length: Duration },
+    /// Something on the disk is not what was written any more.
+    Damage,
 }
 
 impl Fault {
@@ -47,6 +56,22 @@ impl Fault {
             78..96 => Self::Kill { party, away: chance.millis(0, 4_000), silently: chance.percent(50) },
             _ => Self::FreezeBroker { length: chance.millis(100, 2_000) },
         }
+    }
+
+    pub(crate) fn draw_kill(chance: &mut Chance) -> Self {
+        Self::KillBroker(Kill::draw(chance))
+    }
+
+    pub(crate) fn draw_disk(chance: &mut Chance) -> Self {
+        let slow = if chance.percent(50) { chance.between(5, 80) } else { 0 };
+        let slowest = chance.millis(5, 400);
+        let (lost, unsure, unread) = match chance.below(4) {
+            0 => (chance.between(1, 60), 0, 0),
+            1 => (0, chance.between(1, 60), 0),
+            2 => (0, 0, chance.between(5, 60)),
+            _ => (chance.between(0, 15), chance.between(0, 15), chance.between(0, 30)),
+        };
+        Self::Disk { faults: Faults { lost, unsure, unread, slow, slowest }, length: chance.millis(200, 4_000) }
     }
 
     fn strike(self, world: &Rc<World>) {
@@ -70,6 +95,16 @@ impl Fault {
             Self::Freeze { party, length } => world.executor.freeze(party, length),
             Self::Kill { party, away, silently } => world.kill(party, away, silently),
             Self::FreezeBroker { length } => world.executor.freeze(Party::BROKER, length),
+            Self::KillBroker(kill) => world.executor.spawn(Party::STAGE, kill.strike(Rc::clone(world))),
+            Self::Disk { faults, length } => {
+                world.disk.set_faults(faults);
+                let world = Rc::clone(world);
+                world.clone().executor.spawn(Party::STAGE, async move {
+                    sleep(length).await;
+                    world.disk.set_faults(Faults::default());
+                });
+            }
+            Self::Damage => world.damage(),
         }
     }
 }

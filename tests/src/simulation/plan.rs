@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use roundtrip_broker::simulation::FaultyDisk;
 use roundtrip_broker::{Broker, BrokerBuilder, ChannelSettings};
 
 use super::chance::Chance;
@@ -29,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) latency: Duration,
     /// What bounds the broker, in bytes.
     pub(crate) memory: usize,
+    /// Whether it has a disk, and may be killed.
+    pub(crate) has_disk: bool,
 }
 
 /// A channel, and those of its settings that the checker holds it to.
@@ -50,6 +53,7 @@ pub(crate) struct ChannelPlan {
     pub(crate) capacity: usize,
     pub(crate) parts_room: usize,
     pub(crate) reply_room: usize,
+    pub(crate) is_durable: bool,
 }
 
 #[derive(Debug)]
@@ -137,12 +141,35 @@ impl Plan {
         let heartbeat = chance.millis(1_000, 3_000);
         let latency = chance.millis(0, 20);
         let memory = if chance.percent(20) { chance.between(500_000, 1_000_000) } else { 64_000_000 } as usize;
-        Self { channels, requesters, services, requests, faults, heartbeat, latency, memory }
+        let has_disk = false;
+        let mut plan = Self { channels, requesters, services, requests, faults, heartbeat, latency, memory, has_disk };
+        plan.draw_disk(&mut Chance::new(seed ^ 0x6469_736b));
+        plan
     }
 
-    pub(crate) fn broker(&self) -> BrokerBuilder {
+    /// Half of the runs have a disk, with one channel or both on it. Then the broker dies too, and the disk has faults.
+    fn draw_disk(&mut self, chance: &mut Chance) {
+        self.has_disk = chance.percent(50);
+        if !self.has_disk {
+            return;
+        }
+        let which = chance.below(4);
+        self.channels[0].is_durable = which != 1;
+        self.channels[1].is_durable = which != 0;
+        let mut add = |count: u64, chance: &mut Chance, draw: fn(&mut Chance) -> Fault| {
+            let most = BUSY.as_millis() as u64;
+            self.faults.extend((0..count).map(|_| (chance.millis(300, most), draw(chance))));
+        };
+        add(chance.between(1, 4), chance, Fault::draw_kill);
+        add(chance.between(0, 3), chance, Fault::draw_disk);
+        add(chance.below(2), chance, |_| Fault::Damage);
+        self.faults.sort_by_key(|(at, _)| *at);
+    }
+
+    pub(crate) fn broker(&self, disk: &FaultyDisk) -> BrokerBuilder {
         let heartbeat = Duration::from_millis(self.heartbeat.as_millis() as u64);
         let broker = Broker::builder().heartbeat(heartbeat).memory(self.memory);
+        let broker = if self.has_disk { broker.data_on(disk) } else { broker };
         self.channels.iter().fold(broker, |broker, channel| broker.channel(channel.settings()))
     }
 
@@ -171,6 +198,7 @@ impl ChannelPlan {
             capacity: if chance.percent(20) { chance.between(3, 12) as usize } else { 1_000 },
             parts_room: chance.between(300, 4_000) as usize,
             reply_room: chance.between(256, 4_096) as usize,
+            is_durable: false,
         }
     }
 
@@ -188,7 +216,8 @@ impl ChannelPlan {
             .parts_room(self.parts_room)
             .reply_room(self.reply_room)
             .dead_letter_age(LETTERS)
-            .max_keys(30);
+            .max_keys(30)
+            .durable(self.is_durable);
         if let Some(timeout) = self.attempt_timeout {
             settings = settings.attempt_timeout(timeout);
         }

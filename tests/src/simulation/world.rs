@@ -6,7 +6,8 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use roundtrip_broker::{Broker, ChannelFigures, simulation};
+use roundtrip_broker::simulation::{self, Faults, FaultyDisk};
+use roundtrip_broker::{Broker, ChannelFigures};
 use roundtrip_client::{Broken, Connect, Connecting, Connection};
 use roundtrip_protocol::RequestId;
 use roundtrip_transport::{TcpConnection, runtime};
@@ -20,6 +21,9 @@ use super::trace::{Note, Trace};
 use super::wire::{ClientEnd, Line, Way};
 use super::{requester, service};
 
+/// What the clock of the broker's system shows when a run begins, since 1970.
+const CLOCK: Duration = Duration::from_secs(1_700_000_000);
+
 /// One run's world.
 pub(crate) struct World {
     pub(crate) executor: Rc<Executor>,
@@ -27,6 +31,9 @@ pub(crate) struct World {
     pub(crate) books: Rc<RefCell<Books>>,
     pub(crate) trace: Rc<RefCell<Trace>>,
     pub(crate) broker: RefCell<Option<Broker>>,
+    pub(crate) disk: FaultyDisk,
+    /// What the clock of the broker's system showed when the run began, since 1970.
+    pub(crate) clock: Cell<Duration>,
     pub(crate) submissions: requester::Submissions,
     /// Faults are over, and services do what is asked for.
     is_calm: Cell<bool>,
@@ -57,7 +64,8 @@ thread_local! {
 impl World {
     /// Makes the world that this thread's lines lead to.
     pub(crate) fn make(executor: Rc<Executor>, plan: Plan, trace: Trace) -> Rc<Self> {
-        let books = Books::new(&plan.channels);
+        let disk = FaultyDisk::default();
+        let books = Books::new(&plan.channels, &disk);
         let submissions = requester::Submissions::of(&plan);
         let world = Rc::new(Self {
             executor,
@@ -65,6 +73,8 @@ impl World {
             books: Rc::new(RefCell::new(books)),
             trace: Rc::new(RefCell::new(trace)),
             broker: RefCell::new(None),
+            disk,
+            clock: Cell::new(CLOCK),
             submissions,
             is_calm: Cell::new(false),
             is_over: Cell::new(false),
@@ -131,6 +141,7 @@ impl World {
     /// No more faults; lines that are slow or silent break, and new ones are good.
     pub(crate) fn end_faults(&self) {
         self.is_calm.set(true);
+        self.disk.set_faults(Faults::default());
         for party in self.plan.parties() {
             self.lines(party).iter().for_each(Line::cut);
         }
@@ -143,7 +154,7 @@ impl World {
     /// Whether every submission is answered, every accepted request has its outcome, and every outcome that a named
     /// requester can read is acknowledged.
     pub(crate) fn is_settled(&self) -> bool {
-        self.submissions.are_answered() && self.books(|books| books.is_all_done())
+        self.broker.borrow().is_some() && self.submissions.are_answered() && self.books(|books| books.is_all_done())
     }
 
     pub(crate) fn note_over(&self) {

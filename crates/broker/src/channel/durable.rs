@@ -210,6 +210,13 @@ impl Durable {
         self.shelf.keep(self.kept, disk);
     }
 
+    /// Nothing is left to be told: where nothing is kept either, no content is wanted again.
+    pub(super) fn rest(&mut self, figures: &Figures, disk: &Disk) {
+        if self.kept == self.decided && figures.open + figures.retained + figures.dead == 0 {
+            self.shelf.clear(disk);
+        }
+    }
+
     /// Nothing of what was decided counts, and the channel is read from disk.
     pub(super) fn begin_again(&mut self, waiting: Vec<Waiting>, refusal: Refusal, disk: &Disk) {
         self.epoch += 1;

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use roundtrip_core::planted::{self, Fault as Planted};
 use roundtrip_core::{
-    Change, Channel, Command, DELIVERIES_AT_ONCE, Effect, Now, Peer as _, PeerId, ReaderId, Record, Tell, What,
+    Change, Channel, Command, DELIVERIES_AT_ONCE, Effect, Now, Peer as _, PeerId, ReaderId, Record, What,
 };
 use roundtrip_protocol::{ErrorCode, Header, RequestId};
 
@@ -28,23 +29,26 @@ impl ChannelEntry {
     }
 
     pub(super) fn run_durably(self: &Arc<Self>, command: Command<BrokerHandles>, batch: &mut Batch) {
+        #[cfg(feature = "simulation")]
+        crate::simulation::watch_arrival(self, &command);
         let shared = Arc::clone(&batch.shared);
         let Some(disk) = &shared.disk else { return };
         let mut state = self.state.locked();
         let Some(durable) = &mut state.durable else { return };
         if let Phase::Loading { waiting, refusal } = &mut durable.phase {
-            match (command, refusal) {
-                (Command::Submit { peer, ticket, .. }, Some(refusal)) => {
-                    peer.tell(Tell::Refused { ticket, refusal: refusal.clone() }, batch);
+            let command = match (command, refusal) {
+                // Whether the disk has it from an earlier connection shows when the channel is read.
+                (Command::Submit { peer, ticket, submission }, Some(refusal)) => {
+                    peer.open(|open| open.refuse_unless_known(ticket, refusal.clone()));
+                    Command::Attach { peer, ticket, id: submission.id }
                 }
-                (command, _) => {
-                    if let Command::Detach { peer, ticket, .. } = command {
-                        // Its number may stand for another request when this one's turn comes.
-                        waiting.retain(|waiting| !waiting.opens(peer, ticket));
-                    }
-                    waiting.push(Waiting::Command(command));
-                }
+                (command, _) => command,
+            };
+            if let Command::Detach { peer, ticket, .. } = command {
+                // Its number may stand for another request when this one's turn comes.
+                waiting.retain(|waiting| !waiting.opens(peer, ticket));
             }
+            waiting.push(Waiting::Command(command));
             return;
         }
         let mut effects = std::mem::take(&mut batch.effects);
@@ -145,6 +149,10 @@ impl ChannelEntry {
         batch: &mut Batch,
     ) {
         let now = now(state, batch);
+        #[cfg(feature = "simulation")]
+        if let Some(event) = crate::simulation::event_of(&command) {
+            state.take_turn(Doing::Watch(event));
+        }
         let Guarded { channel, durable: Some(durable), .. } = state else { return };
         durable.take_in(&mut command, channel, disk);
         channel.handle(now, command, effects);
@@ -160,6 +168,8 @@ impl ChannelEntry {
         batch: &mut Batch,
     ) {
         loop {
+            #[cfg(feature = "simulation")]
+            crate::simulation::watch_decided(self, effects);
             let deliveries = state.gather(effects, disk);
             let now = now(state, batch);
             // A step hands out so many deliveries at most, so that full outboxes show before the next ones.
@@ -177,7 +187,7 @@ impl ChannelEntry {
     fn act(self: &Arc<Self>, state: &mut Guarded, disk: &Disk, batch: &mut Batch) -> Option<Command<BrokerHandles>> {
         let now = state.latest;
         let Guarded { channel, durable: Some(durable), .. } = state else { return None };
-        let kept = durable.kept;
+        let kept = if planted::is(Planted::ToldBeforeKept) { durable.decided } else { durable.kept };
         while let Some(deed) = durable.deeds.pop_front_if(|deed| deed.after <= kept) {
             if let Doing::Show(figures) = deed.doing {
                 durable.shown = figures;
@@ -202,13 +212,14 @@ impl ChannelEntry {
     /// Gives the writer and the reader what is for them.
     fn send_out(self: &Arc<Self>, state: &mut Guarded, disk: &Disk) {
         let figures = state.channel.figures();
-        let Guarded { durable: Some(durable), .. } = state else { return };
+        let Guarded { durable: Some(durable), latest, .. } = state else { return };
         let epoch = durable.epoch;
         durable.count_room(&figures, self.plan.payload_limits.reply_room, disk);
         if durable.deeds.is_empty() && durable.writes.is_empty() {
             durable.shown = figures;
+            durable.rest(&figures, disk);
         } else {
-            durable.deeds.push_back(Deed::new(durable.decided, Doing::Show(figures)));
+            durable.deeds.push_back(Deed::new(durable.decided, *latest, Doing::Show(figures)));
         }
         if !durable.writes.is_empty() {
             let mut writes = std::mem::take(&mut durable.writes);
@@ -226,8 +237,9 @@ impl ChannelEntry {
         }
     }
 
-    /// The disk did not keep what the channel decided. Nobody was told of it: the channel begins again with what is on
-    /// disk, and so do the connections that are in the middle of something with it.
+    /// The disk did not keep what the channel decided, or does not know that it did. Nobody was told of it: the channel
+    /// begins again with what is on disk, and so do the connections that are in the middle of something with it. What
+    /// they submitted is neither accepted nor refused: they ask again.
     pub(crate) fn not_kept(self: &Arc<Self>, epoch: u64, kind: StorageErrorKind, batch: &mut Batch) {
         let shared = Arc::clone(&batch.shared);
         let Some(disk) = &shared.disk else { return };
@@ -240,14 +252,11 @@ impl ChannelEntry {
         let mut waiting = Vec::new();
         for Deed { doing, .. } in std::mem::take(&mut durable.deeds) {
             match doing {
-                Doing::Effect(What::Tell { peer, tell }) => {
-                    involved.insert(peer.id());
-                    if let Tell::Accepted { ticket, .. } = tell {
-                        peer.tell(Tell::Refused { ticket, refusal: refusal(kind) }, batch);
-                    }
-                }
+                Doing::Effect(What::Tell { peer, .. }) => drop(involved.insert(peer.id())),
                 Doing::Effect(What::Repost { peer, .. }) => drop(involved.insert(peer)),
                 Doing::Effect(_) | Doing::Show(_) | Doing::Clear(_) => {}
+                #[cfg(feature = "simulation")]
+                Doing::Watch(_) => {}
                 doing @ (Doing::Offer(_) | Doing::Look(_) | Doing::Send(..)) => waiting.push(Waiting::Doing(doing)),
             }
         }
@@ -309,6 +318,8 @@ impl ChannelEntry {
         durable.skip_numbers(last_number);
         let Phase::Loading { waiting, .. } = std::mem::replace(&mut durable.phase, Phase::Ready) else { return };
         state.channel = channel;
+        #[cfg(feature = "simulation")]
+        crate::simulation::watch_begin(self);
         let mut effects = std::mem::take(&mut batch.effects);
         let now = now(&mut state, batch);
         state.channel.begin(now, &mut effects);
@@ -347,7 +358,7 @@ impl Guarded {
     /// Sorts what the state machine gave: changes go to the disk, everything else waits for them in its turn. Returns
     /// how many deliveries were among it.
     fn gather(&mut self, effects: &mut Vec<Effect<BrokerHandles>>, disk: &Disk) -> usize {
-        let Self { channel, durable: Some(durable), .. } = self else { return 0 };
+        let Self { channel, durable: Some(durable), latest, .. } = self else { return 0 };
         let mut deliveries = 0;
         for Effect { after, what } in effects.drain(..) {
             durable.decided = durable.decided.max(after);
@@ -358,11 +369,11 @@ impl Guarded {
                         _ => None,
                     };
                     durable.record(after, record);
-                    durable.deeds.extend(gone.map(|row| Deed::new(after, Doing::Clear(row))));
+                    durable.deeds.extend(gone.map(|row| Deed::new(after, *latest, Doing::Clear(row))));
                 }
                 what => {
                     deliveries += usize::from(is_delivery(&what));
-                    let deed = Deed::new(after, Doing::Effect(what));
+                    let deed = Deed::new(after, *latest, Doing::Effect(what));
                     deed.prepare(channel, &mut durable.shelf);
                     durable.deeds.push_back(deed);
                 }
@@ -374,8 +385,8 @@ impl Guarded {
 
     /// Does something behind everything that is to be done.
     fn take_turn(&mut self, doing: Doing) {
-        let Self { channel, durable: Some(durable), .. } = self else { return };
-        let deed = Deed::new(durable.decided, doing);
+        let Self { channel, durable: Some(durable), latest, .. } = self else { return };
+        let deed = Deed::new(durable.decided, *latest, doing);
         deed.prepare(channel, &mut durable.shelf);
         durable.deeds.push_back(deed);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use roundtrip_transport::runtime;
 
 use super::desk::Taken;
-use super::{Disk, TRIED_AGAIN};
+use super::{Disk, TRIED_AGAIN, sleep};
 use crate::batch::Batch;
 use crate::channel::ChannelEntry;
 use crate::shared::Shared;
@@ -35,7 +35,7 @@ pub(super) fn work(shared: &Arc<Shared>, mut reader: Box<dyn Reader>) {
     }
 }
 
-/// The reader's task, over a storage that answers at once.
+/// The reader's task, over a storage that never blocks.
 pub(super) async fn work_in_task(shared: Arc<Shared>, mut reader: Box<dyn Reader>) {
     let Some(disk) = &shared.disk else { return };
     let mut left = Vec::new();
@@ -51,27 +51,36 @@ pub(super) async fn work_in_task(shared: Arc<Shared>, mut reader: Box<dyn Reader
             Taken::Nothing => {}
             Taken::End => return,
         }
-        left = run_all(&shared, disk, &mut *reader, left);
+        for errand in std::mem::take(&mut left) {
+            sleep(reader.pause()).await;
+            left.extend(try_to_run(&shared, disk, &mut *reader, errand));
+        }
+        disk.errands.done();
     }
 }
 
 /// Runs errands in order. Those that the disk does not do now come back, to be tried again.
 fn run_all(shared: &Arc<Shared>, disk: &Disk, reader: &mut dyn Reader, errands: Vec<Errand>) -> Vec<Errand> {
-    let mut left = Vec::new();
-    for errand in errands {
-        if disk.errands.is_closed() {
-            break;
-        }
-        match run(shared, reader, &errand) {
-            Ok(()) => forget_if_unused(shared, errand),
-            Err(error) => {
-                tracing::warn!(%error, "the disk does not give what is on it: it is asked again");
-                left.push(errand);
-            }
-        }
-    }
+    let left = errands.into_iter().filter_map(|errand| try_to_run(shared, disk, reader, errand)).collect();
     disk.errands.done();
     left
+}
+
+/// Runs an errand, unless the work has ended. It comes back if the disk does not do it now.
+fn try_to_run(shared: &Arc<Shared>, disk: &Disk, reader: &mut dyn Reader, errand: Errand) -> Option<Errand> {
+    if disk.errands.is_closed() {
+        return None;
+    }
+    match run(shared, reader, &errand) {
+        Ok(()) => {
+            forget_if_unused(shared, errand);
+            None
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the disk does not give what is on it: it is asked again");
+            Some(errand)
+        }
+    }
 }
 
 fn run(shared: &Arc<Shared>, reader: &mut dyn Reader, errand: &Errand) -> Result<(), StorageError> {

@@ -8,7 +8,7 @@ use roundtrip_core::Change;
 use roundtrip_transport::runtime;
 
 use super::desk::Taken;
-use super::{Disk, TRIED_AGAIN};
+use super::{Disk, TRIED_AGAIN, sleep};
 use crate::batch::Batch;
 use crate::channel::ChannelEntry;
 use crate::clock::millis;
@@ -35,6 +35,12 @@ pub(crate) struct Group {
     pub(crate) bytes: u64,
 }
 
+/// What became of a commit, and of what.
+struct Committed {
+    groups: Vec<Group>,
+    result: Result<(), StorageError>,
+}
+
 struct Writer<'a> {
     shared: &'a Arc<Shared>,
     disk: &'a Disk,
@@ -54,7 +60,11 @@ pub(super) fn work(shared: &Arc<Shared>, storage: Box<dyn Storage>) {
         };
         match writer.disk.writes.wait(at_most) {
             Taken::Work(groups) => {
-                writer.commit_all(groups);
+                for together in in_commits(groups) {
+                    let committed = writer.commit(together);
+                    writer.tell(committed);
+                }
+                writer.rest();
                 pause = IDLE;
             }
             Taken::Nothing if writer.disk.is_in_trouble() => writer.try_again(),
@@ -67,7 +77,7 @@ pub(super) fn work(shared: &Arc<Shared>, storage: Box<dyn Storage>) {
     }
 }
 
-/// The writer's task, over a storage that answers at once.
+/// The writer's task, over a storage that never blocks.
 pub(super) async fn work_in_task(shared: Arc<Shared>, storage: Box<dyn Storage>) {
     let Some(mut writer) = Writer::new(&shared, storage) else { return };
     loop {
@@ -78,11 +88,32 @@ pub(super) async fn work_in_task(shared: Arc<Shared>, storage: Box<dyn Storage>)
             rung.await
         };
         match taken {
-            Taken::Work(groups) => writer.commit_all(groups),
+            Taken::Work(groups) => {
+                for together in in_commits(groups) {
+                    sleep(writer.storage.pause()).await;
+                    let committed = writer.commit(together);
+                    sleep(writer.storage.pause()).await;
+                    writer.tell(committed);
+                }
+                writer.rest();
+            }
             Taken::Nothing => writer.try_again(),
             Taken::End => return,
         }
     }
+}
+
+/// Puts groups together, in their order.
+fn in_commits(groups: Vec<Group>) -> impl Iterator<Item = Vec<Group>> {
+    let mut groups = groups.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let (mut together, mut count) = (Vec::new(), 0);
+        while let Some(group) = groups.next_if(|next| count == 0 || count + next.writes.len() <= MOST_WRITES) {
+            count += group.writes.len();
+            together.push(group);
+        }
+        (!together.is_empty()).then_some(together)
+    })
 }
 
 impl<'a> Writer<'a> {
@@ -92,22 +123,8 @@ impl<'a> Writer<'a> {
         Some(Self { shared, disk, storage, is_tidy: false })
     }
 
-    fn commit_all(&mut self, groups: Vec<Group>) {
-        let mut groups = groups.into_iter().peekable();
-        while groups.peek().is_some() {
-            let (mut together, mut count) = (Vec::new(), 0);
-            while let Some(group) = groups.next_if(|next| count == 0 || count + next.writes.len() <= MOST_WRITES) {
-                count += group.writes.len();
-                together.push(group);
-            }
-            self.commit(together);
-        }
-        self.disk.writes.done();
-        self.disk.changes.tell();
-    }
-
     /// One commit. What a channel decided before it began again counts no more.
-    fn commit(&mut self, mut groups: Vec<Group>) {
+    fn commit(&mut self, mut groups: Vec<Group>) -> Committed {
         let bytes = groups.iter().map(|group| group.bytes).sum::<u64>();
         groups.retain(|group| group.channel.as_ref().is_none_or(|channel| channel.epoch() == group.epoch));
         let writes: Vec<Write> = groups.iter_mut().flat_map(|group| std::mem::take(&mut group.writes)).collect();
@@ -119,11 +136,11 @@ impl<'a> Writer<'a> {
         self.disk.queued.fetch_sub(bytes, Ordering::Relaxed);
         self.disk.set_trouble(result.as_ref().err());
         self.is_tidy = false;
-        self.tell(groups, result);
+        Committed { groups, result }
     }
 
     /// Tells each channel once, in the order in which they came.
-    fn tell(&self, groups: Vec<Group>, result: Result<(), StorageError>) {
+    fn tell(&self, Committed { groups, result }: Committed) {
         let mut batch = Batch::new(self.shared);
         let mut told: Vec<(Arc<ChannelEntry>, u64, Change)> = Vec::new();
         for group in groups {
@@ -144,6 +161,12 @@ impl<'a> Writer<'a> {
             self.shared.channels.forget_if_unused(&name);
         }
         batch.finish();
+    }
+
+    /// Everything that was there is done.
+    fn rest(&self) {
+        self.disk.writes.done();
+        self.disk.changes.tell();
     }
 
     fn try_again(&mut self) {

@@ -77,6 +77,13 @@ impl Open {
         self.tickets.get(&number).map(|opened| opened.serial)
     }
 
+    /// Who submitted under this number is refused, unless the request is known.
+    pub(crate) fn refuse_unless_known(&mut self, number: TicketNumber, refusal: Refusal) {
+        if let Some(opened) = self.tickets.get_mut(&number) {
+            opened.ticket.asked = Asked::UnlessKnown(Box::new(refusal));
+        }
+    }
+
     /// The number stands for another request of the same channel from here on.
     pub(crate) fn redirect_ticket(&mut self, number: TicketNumber, id: RequestId) {
         if let Some(opened) = self.tickets.get_mut(&number) {

@@ -73,6 +73,28 @@ impl MemoryStorage {
     }
 }
 
+#[cfg(feature = "simulation")]
+impl MemoryDisk {
+    /// A request of a channel.
+    pub(crate) fn find(&self, channel: &str, id: roundtrip_protocol::RequestId) -> Option<StoredRequest> {
+        let contents = self.0.locked();
+        let is_its = |row: Row| contents.channels.get(&row.channel()).is_some_and(|name| name.as_str() == channel);
+        let mut kept = contents.requests.values().filter(|kept| kept.is_request());
+        kept.find(|kept| kept.facts.id == id && is_its(kept.facts.row)).map(Kept::stored)
+    }
+
+    /// Damages a message, an answer or a part, and says which request's it is.
+    pub(crate) fn damage(&self, chance: u64) -> Option<roundtrip_protocol::RequestId> {
+        let mut contents = self.0.locked();
+        let at = chance.checked_rem(contents.bodies.len() as u64)?;
+        let row = *contents.bodies.keys().nth(usize::try_from(at).ok()?)?;
+        let id = contents.requests.values().find(|kept| kept.has(row))?.facts.id;
+        contents.remove_body(row);
+        contents.bodies.insert(row, (Vec::new(), Bytes::new()));
+        Some(id)
+    }
+}
+
 impl Storage for MemoryStorage {
     fn begin(&mut self, least: u64, now_ms: u64) -> Result<Start, StorageError> {
         let mut contents = self.0.0.locked();
@@ -282,6 +304,14 @@ impl Kept {
     /// Otherwise only its dead letter is kept.
     const fn is_request(&self) -> bool {
         self.ended.is_some() || self.letter.is_none()
+    }
+
+    /// Whether the body of this row is its message, its answer or one of its parts.
+    #[cfg(feature = "simulation")]
+    fn has(&self, row: Row) -> bool {
+        let answer = self.ended.as_ref().and_then(|ended| ended.outcome.answer());
+        let parts = self.parts.iter().flat_map(|parts| parts.kept.values());
+        self.facts.row == row || answer == Some(row) || parts.into_iter().any(|(part, _)| *part == row)
     }
 
     fn stored(&self) -> StoredRequest {

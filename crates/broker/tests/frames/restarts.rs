@@ -375,14 +375,14 @@ over_both! {
 
         durable.disk.set_full(true);
         let lost = new_id();
-        let refusal = requester.refused(submission(2, lost), "soup").await;
-        assert_eq!(refusal.code, RefusalCode::Storage);
-        assert!(refusal.retry_after_ms.is_some(), "it passes");
+        requester.submit_as(2, lost, "soup").await;
         requester.is_closed_with(ErrorCode::Storage).await;
         service.is_closed_with(ErrorCode::Storage).await;
 
         let mut requester = place.requester("ward").await;
-        assert_eq!(requester.refused(submission(1, new_id()), "soup").await.code, RefusalCode::Storage);
+        let refusal = requester.refused(submission(1, lost), "soup").await;
+        assert_eq!(refusal.code, RefusalCode::Storage);
+        assert!(refusal.retry_after_ms.is_some(), "it passes");
         assert!(is_forgotten(&mut requester, lost).await, "a refused one leaves nothing behind");
         assert_eq!(requester.attach(2, kept).await.state, RequestState::Waiting);
 

@@ -11,13 +11,13 @@ use super::{Coverage, Invariant, short_of};
 use crate::simulation::plan::{ChannelPlan, RETENTION};
 
 /// How the names begin that the library makes.
-const UNNAMED: &str = "unnamed-";
+pub(super) const UNNAMED: &str = "unnamed-";
 
 /// A channel.
 #[derive(Debug)]
 pub(super) struct ChannelBook {
     pub(super) plan: ChannelPlan,
-    asked: Asked,
+    pub(super) asked: Asked,
     subscriptions: BTreeMap<Subscription, Subscribed>,
     /// When the token bucket is full, if nothing is handed out meanwhile.
     full_at: Duration,
@@ -25,7 +25,7 @@ pub(super) struct ChannelBook {
     /// When a connection was gone last. What was due before it is told after it.
     gone_at: Option<Duration>,
     /// Requests that were never delivered, by priority and by when they began to wait.
-    untouched: BTreeMap<(u8, Duration, RequestId), ()>,
+    pub(super) untouched: BTreeMap<(u8, Duration, RequestId), ()>,
 }
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ struct Subscribed {
 
 /// What the channel was asked last.
 #[derive(Debug, Clone, Copy)]
-enum Asked {
+pub(super) enum Asked {
     Nothing,
     Submit { id: RequestId, delay: Duration, deadline: Option<Duration> },
     Settle { token: Token, way: Way },
@@ -45,8 +45,8 @@ enum Asked {
     Acknowledge { id: RequestId },
 }
 
-type Noted = Result<(), (Invariant, String)>;
-type Requests = BTreeMap<RequestId, RequestBook>;
+pub(super) type Noted = Result<(), (Invariant, String)>;
+pub(super) type Requests = BTreeMap<RequestId, RequestBook>;
 
 impl ChannelBook {
     pub(super) fn new(plan: &ChannelPlan) -> Self {
@@ -61,6 +61,13 @@ impl ChannelBook {
         }
     }
 
+    /// The broker was killed, or the channel begins again: nobody is subscribed, and nothing is in flight. What waited
+    /// on disk waits as before.
+    pub(super) fn forget(&mut self) {
+        let untouched = if self.plan.is_durable { std::mem::take(&mut self.untouched) } else { BTreeMap::new() };
+        *self = Self { untouched, ..Self::new(&self.plan) };
+    }
+
     pub(super) fn note(
         &mut self,
         now: Duration,
@@ -73,13 +80,9 @@ impl ChannelBook {
             Event::Submit { id, ref requester, has_mailbox, priority, delay, deadline, has_key } => {
                 self.asked = Asked::Submit { id, delay, deadline };
                 let is_named = !requester.as_str().starts_with(UNNAMED);
-                let fresh = RequestBook {
-                    is_in_named_mailbox: has_mailbox && is_named,
-                    is_one_way: !has_mailbox,
-                    ..RequestBook::submitted(channel, priority, has_key)
-                };
+                let fresh = RequestBook::submitted(channel, priority, has_key).with_mailbox(has_mailbox, is_named);
                 let known = requests.entry(id).or_insert_with(|| fresh.clone());
-                if known.is_gone {
+                if known.is_gone || known.is_lost {
                     *known = RequestBook { lived_before: true, ..fresh };
                 }
                 Ok(())
@@ -142,6 +145,21 @@ impl ChannelBook {
                 self.delivered(now, by, token, attempt, lease, requests)
             }
             Event::Answered { answer } => self.answered(now, answer, requests, coverage),
+            Event::Decided { token, attempt } => {
+                if let Some(request) = requests.get_mut(&token.id) {
+                    request.deliveries_decided = request.deliveries_decided.max(token.delivery);
+                    request.attempts_decided = request.attempts_decided.max(attempt);
+                }
+                Ok(())
+            }
+            Event::Withheld { token } => {
+                if let Some(request) = requests.get_mut(&token.id) {
+                    (request.deliveries, request.start) = (token.delivery, token.start);
+                    request.current = Current::Unsure;
+                    self.untouched.retain(|(_, _, id), ()| *id != token.id);
+                }
+                Ok(())
+            }
             Event::Stop { token, reason } => {
                 self.stop(now, token, reason, requests);
                 Ok(())
@@ -264,7 +282,7 @@ impl ChannelBook {
         {
             return fail(Invariant::Order, format!("{} waits with priority {priority}", short_of(*higher)));
         }
-        request.deliveries = token.delivery;
+        (request.deliveries, request.start) = (token.delivery, token.start);
         // Renewal ends at `attempt_timeout`.
         let lease = self.plan.attempt_timeout.map_or(lease, |timeout| lease.min(timeout));
         request.current = Current::Held { by, since: now, lease, attempt };
@@ -288,7 +306,7 @@ impl ChannelBook {
         match std::mem::replace(&mut self.asked, Asked::Nothing) {
             Asked::Settle { token, way } => {
                 let Some(request) = requests.get_mut(&token.id) else { return Ok(()) };
-                let is_current = request.deliveries == token.delivery;
+                let is_current = request.has_current(token);
                 match answer {
                     Answer::Settled => self.settled(now, token, way, request, coverage),
                     Answer::LeaseLost => {
@@ -326,8 +344,7 @@ impl ChannelBook {
                 Ok(())
             }
             Asked::TakeBack { token, by } if answer == Answer::TakenBack => {
-                let Some(request) = requests.get_mut(&token.id).filter(|request| request.deliveries == token.delivery)
-                else {
+                let Some(request) = requests.get_mut(&token.id).filter(|request| request.has_current(token)) else {
                     let how = format!(
                         "delivery {} of {} is taken back, and is not the last",
                         token.delivery,
@@ -363,14 +380,14 @@ impl ChannelBook {
         request: &mut RequestBook,
         coverage: &mut Coverage,
     ) -> Noted {
-        if request.settled.contains(&token.delivery) {
+        if request.settled.contains(&(token.start, token.delivery)) {
             return Ok(());
         }
         let Current::Held { attempt, .. } = request.current else {
             let how = format!("delivery {} of {} settled in {:?}", token.delivery, short_of(token.id), request.current);
             return Err((Invariant::Fence, how));
         };
-        if request.deliveries != token.delivery {
+        if !request.has_current(token) {
             let (stale, current) = (token.delivery, request.deliveries);
             return Err((
                 Invariant::Fence,
@@ -381,7 +398,7 @@ impl ChannelBook {
             let how = format!("delivery {} of {} settled after its deadline", token.delivery, short_of(token.id));
             return Err((Invariant::Limits, how));
         }
-        request.settled.insert(token.delivery);
+        request.settled.insert((token.start, token.delivery));
         let backoff = self.plan.backoff;
         let not_before = match way {
             Way::Retry => now + doubled(backoff, attempt),
@@ -423,6 +440,9 @@ impl ChannelBook {
         let Some((_, waits_from)) = request.accepted else {
             return Err((Invariant::OneOutcome, format!("{name} has an outcome, and was not accepted")));
         };
+        if std::mem::take(&mut request.is_posted_again) || request.is_damaged && request.posted_at.is_some() {
+            return Ok(());
+        }
         if request.posted_at.is_some() {
             return Err((Invariant::OneOutcome, format!("{name} has a second outcome")));
         }
@@ -446,7 +466,7 @@ impl ChannelBook {
         request.is_acknowledged |= is_asked;
         request.is_gone |= !(is_asked && request.has_key);
         // One in no mailbox and under no key may go earlier, for room.
-        let may_go = !request.is_in_named_mailbox && !request.has_key;
+        let may_go = request.may_go_for_room();
         if !is_asked && !may_go && posted.is_none_or(|posted| now < posted + RETENTION) {
             let how = format!("{} is gone, not acknowledged, posted at {posted:?}", short_of(id));
             return Err((Invariant::Kept, how));
@@ -478,7 +498,7 @@ impl ChannelBook {
 
 /// The request whose current delivery shows this token.
 fn current_of(requests: &mut Requests, token: Token) -> Option<&mut RequestBook> {
-    requests.get_mut(&token.id).filter(|request| request.deliveries == token.delivery)
+    requests.get_mut(&token.id).filter(|request| request.has_current(token))
 }
 
 fn lost(now: Duration, backoff: Duration, attempt: u32) -> Current {

@@ -72,7 +72,7 @@ impl Books {
 
     /// A reader is told that parts are gone: somebody else read and acknowledged them, or nobody has to.
     pub(crate) fn told_gone(&mut self, id: RequestId, read: &mut PartsRead, first: u32) {
-        let is_alone = |request: &RequestBook| request.parts_readers == 1 && !request.is_one_way;
+        let is_alone = |request: &RequestBook| request.parts_readers == 1 && !request.is_one_way && !request.is_damaged;
         if self.requests.get(&id).is_some_and(|request| is_alone(request) && !request.is_acknowledged) {
             let how = format!("{}: parts before {first} are gone, and nobody read them", short_of(id));
             self.violate(Invariant::Parts, how);
@@ -82,7 +82,10 @@ impl Books {
 
     /// A reader comes to the end: the outcome is behind the last part.
     pub(crate) fn told_last_part(&mut self, id: RequestId, read: PartsRead) {
-        let Some(request) = self.requests.get(&id).filter(|request| !request.is_one_way && !request.is_acknowledged)
+        let Some(request) = self
+            .requests
+            .get(&id)
+            .filter(|request| !(request.is_one_way || request.is_acknowledged || request.is_damaged))
         else {
             return;
         };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use roundtrip_broker::simulation::Subscription;
-use roundtrip_protocol::OutcomeKind;
+use roundtrip_protocol::{OutcomeKind, Token};
 
 /// A request.
 #[derive(Debug, Clone)]
@@ -17,7 +17,8 @@ pub(super) struct RequestBook {
     pub(super) has_key: bool,
     pub(super) deliveries: u32,
     pub(super) current: Current,
-    pub(super) settled: BTreeSet<u32>,
+    /// The deliveries that settled, with the broker's start numbers.
+    pub(super) settled: BTreeSet<(u64, u32)>,
     /// The delivery whose settlement was the outcome.
     pub(super) settled_by: Option<u32>,
     pub(super) posted_at: Option<Duration>,
@@ -38,6 +39,23 @@ pub(super) struct RequestBook {
     /// The last part that a service was told is kept, by delivery.
     pub(super) parts_kept: BTreeMap<u32, u32>,
     pub(super) parts_readers: u32,
+    /// The broker's start number in the latest delivery's token.
+    pub(super) start: u64,
+    /// Its channel was in memory, and the broker was killed.
+    pub(super) is_lost: bool,
+    /// Something of it is damaged on disk.
+    pub(super) is_damaged: bool,
+    /// Its requester was told that it is refused, and did not ask again.
+    pub(super) is_refused: bool,
+    /// Somebody acknowledges it, and was not told yet that it is done.
+    pub(super) is_being_acknowledged: bool,
+    /// It is gone, or about to be, and its id is submitted once more.
+    pub(super) is_asked_again: bool,
+    /// It was recovered with its outcome, which goes into its mailbox once more.
+    pub(super) is_posted_again: bool,
+    /// The highest figures that the channel decided, told or not.
+    pub(super) deliveries_decided: u32,
+    pub(super) attempts_decided: u32,
 }
 
 /// The latest delivery of a request.
@@ -86,11 +104,41 @@ impl RequestBook {
             lived_before: false,
             parts_kept: BTreeMap::new(),
             parts_readers: 0,
+            start: 0,
+            is_lost: false,
+            is_damaged: false,
+            is_refused: false,
+            is_being_acknowledged: false,
+            is_asked_again: false,
+            is_posted_again: false,
+            deliveries_decided: 0,
+            attempts_decided: 0,
         }
+    }
+
+    pub(super) const fn with_mailbox(mut self, has_one: bool, is_named: bool) -> Self {
+        self.is_in_named_mailbox = has_one && is_named;
+        self.is_one_way = !has_one;
+        self
     }
 
     pub(super) const fn was_accepted(&self) -> bool {
         self.accepted.is_some()
+    }
+
+    /// Whether a token is that of the latest delivery.
+    pub(super) fn has_current(&self, token: Token) -> bool {
+        self.deliveries == token.delivery && self.start == token.start
+    }
+
+    /// Whether its outcome may be gone without anybody having been told.
+    pub(super) const fn may_be_gone(&self) -> bool {
+        self.is_gone || self.is_being_acknowledged || self.posted_at.is_some() && self.may_go_for_room()
+    }
+
+    /// Whether its outcome, once fetched, may go for room.
+    pub(super) const fn may_go_for_room(&self) -> bool {
+        !self.is_in_named_mailbox && !self.has_key
     }
 
     /// Whether it surely has a place in `max_in_flight` at a time.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use roundtrip_broker::simulation::{Event, Way};
+use roundtrip_broker::simulation::{Event, FaultyDisk, Way};
 use roundtrip_protocol::{Acknowledgement, Answer, RequestId, RequesterName, Token};
 
 use super::{Books, Invariant};
@@ -38,7 +38,7 @@ impl History {
             ..ChannelPlan::draw(0, ("request", "reply"), &mut Chance::new(1))
         };
         set(&mut plan);
-        let mut history = Self { books: Books::new(&[plan]), now: Duration::from_secs(1) };
+        let mut history = Self { books: Books::new(&[plan], &FaultyDisk::default()), now: Duration::from_secs(1) };
         history.happens(&Event::Subscribe { by: BY, credit: 2, by_lease: false });
         history
     }

@@ -23,6 +23,9 @@ use crate::storage::{Ask, Content, Missing, Row};
 pub(in crate::channel) struct Deed {
     /// The change that it tells of.
     pub(in crate::channel) after: Change,
+    /// When it was decided, for whoever watches.
+    #[cfg_attr(not(feature = "simulation"), allow(dead_code, reason = "only a simulator asks"))]
+    decided: Time,
     pub(in crate::channel) doing: Doing,
     /// The bytes that a connection is going to be sent count as if they waited there.
     _promise: Option<Promise>,
@@ -44,6 +47,9 @@ pub(in crate::channel) enum Doing {
     Show(Figures),
     /// Lets go of what is in memory of a request or a dead letter that is gone.
     Clear(Row),
+    /// A simulator is told what the channel was asked, in its turn.
+    #[cfg(feature = "simulation")]
+    Watch(crate::simulation::Event),
 }
 
 /// An outcome that a mailbox offered to a reader.
@@ -84,7 +90,7 @@ pub(in crate::channel) enum Done {
 }
 
 impl Deed {
-    pub(in crate::channel) fn new(after: Change, doing: Doing) -> Self {
+    pub(in crate::channel) fn new(after: Change, decided: Time, doing: Doing) -> Self {
         let promise = match &doing {
             Doing::Effect(What::Tell { peer, tell: Tell::Delivery { request: Held::Stored(_, bytes), .. } }) => {
                 Some(peer.promise(*bytes as usize))
@@ -97,7 +103,7 @@ impl Deed {
             }
             _ => None,
         };
-        Self { after, doing, _promise: promise, ticket }
+        Self { after, decided, doing, _promise: promise, ticket }
     }
 
     /// Whether the ticket that it is about was closed meanwhile.
@@ -124,6 +130,8 @@ impl Deed {
                 }
             }
             Doing::Effect(_) | Doing::Look(_) | Doing::Send(..) | Doing::Show(_) | Doing::Clear(_) => {}
+            #[cfg(feature = "simulation")]
+            Doing::Watch(_) => {}
         }
     }
 
@@ -140,11 +148,15 @@ impl Deed {
         if self.is_void() {
             return Done::Yes;
         }
+        #[cfg(feature = "simulation")]
+        crate::simulation::set_decided(self.decided);
         match &mut self.doing {
             Doing::Effect(What::Tell { peer, tell }) => match need(tell).map(|ask| shelf.find(ask)) {
                 Some(Found::NotYet) => return Done::NotYet(self),
                 Some(Found::Missing(missing)) => {
                     let (peer, tell) = (peer.clone(), std::mem::replace(tell, nothing()));
+                    #[cfg(feature = "simulation")]
+                    crate::simulation::watch_spoilt(entry, &tell);
                     return spoilt(&peer, tell, missing, channel, batch)
                         .map_or(Done::Yes, |command| Done::Otherwise(command, None));
                 }
@@ -168,6 +180,8 @@ impl Deed {
             Doing::Effect(What::Spend { request: Held::Stored(row, _) }) => shelf.remove(Ask::Message(*row), disk),
             Doing::Clear(row) => shelf.remove_all_of(*row, disk),
             Doing::Effect(_) | Doing::Send(..) | Doing::Show(_) => {}
+            #[cfg(feature = "simulation")]
+            Doing::Watch(event) => crate::simulation::watch_asked(entry, event),
         }
         match self.doing {
             Doing::Effect(what) => entry.apply(what, batch),
@@ -215,6 +229,8 @@ impl Offer {
         let channel = entry.name().clone();
         let mailbox = self.reader.mailbox;
         let item = Item::Reply { mailbox, channel, id: self.id, redrive_of, operation, outcome };
+        #[cfg(feature = "simulation")]
+        crate::simulation::watch_reply(entry, self.id, &item);
         self.peer.reply(mailbox, self.mailbox.serial(), item, batch);
         self.mailbox.decide(self.reader, &posted, true, batch);
         Offered::Decided

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use roundtrip_core::planted::{self, Fault};
 use roundtrip_core::{Change, Ending, Key, Record};
 
 use super::{Brought, Durable};
@@ -24,7 +25,7 @@ impl Durable {
                     order: tried.order,
                     until_ms: tried.until.map(millis),
                     deliveries: tried.deliveries,
-                    attempts: tried.attempts,
+                    attempts: tried.attempts + u32::from(planted::is(Fault::CounterLeads)),
                     releases: tried.releases,
                     last: tried.last.and_then(|answer| answer.here().map(|answer| answer.said())),
                 }),
@@ -50,6 +51,7 @@ impl Durable {
                 Some(Write::End { row, end })
             }),
             Record::Acknowledge { request } => row_of(&request).map(|row| Write::Acknowledge { row }),
+            Record::Forget { .. } if planted::is(Fault::ForgetNotWritten) => return,
             Record::Forget { request } => row_of(&request).map(|row| Write::Forget { row }),
             Record::AddPart { request, delivery, number, part, bytes: _ } => {
                 row_of(&request).zip(row_of(&part)).and_then(|(request, row)| {
