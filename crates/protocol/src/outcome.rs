@@ -95,6 +95,7 @@ pub enum Settlement {
 /// | 0 u32 |  attempts_exhausted
 /// | 1 u32 |  rejected
 /// | 2 u32 |  releases_exhausted
+/// | 3 u32 |  damaged
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, BorrowDecode)]
 #[non_exhaustive]
