@@ -235,6 +235,7 @@ impl ChannelEntry {
             return;
         }
         let mut involved: BTreeSet<PeerId> = channel.peers().iter().map(roundtrip_core::Peer::id).collect();
+        durable.note_deliveries(channel);
         let mut waiting = Vec::new();
         for Deed { doing, .. } in std::mem::take(&mut durable.deeds) {
             match doing {
@@ -290,7 +291,7 @@ impl ChannelEntry {
 
     fn begin(self: &Arc<Self>, epoch: u64, restoring: Restoring<'_>, shared: &Arc<Shared>, batch: &mut Batch) {
         let Some(disk) = &shared.disk else { return };
-        let Restoring { channel, damaged, illegible, last_number, .. } = restoring;
+        let Restoring { mut channel, damaged, illegible, last_number, .. } = restoring;
         if !damaged.is_empty() || illegible > 0 {
             let dead = damaged.len();
             tracing::error!(channel = %self.name(), dead, illegible, "the disk gave back what was not written to it");
@@ -298,6 +299,7 @@ impl ChannelEntry {
         let mut state = self.state.locked();
         let Some(durable) = state.durable.as_mut().filter(|durable| durable.epoch == epoch) else { return };
         durable.skip_numbers(last_number);
+        durable.skip_deliveries(&mut channel);
         let Phase::Loading { waiting, .. } = std::mem::replace(&mut durable.phase, Phase::Ready) else { return };
         state.channel = channel;
         #[cfg(feature = "simulation")]
