@@ -222,9 +222,6 @@ impl Durable {
         self.writes.clear();
         self.bytes = 0;
         self.brought = None;
-        if !self.is_row_kept {
-            self.row = None;
-        }
     }
 
     /// Counts what the channel takes of memory beside contents, and of the disk for outcomes that are to come.
