@@ -10,7 +10,7 @@ use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use roundtrip_client::{Client, Context, Message, RawFailure, TicketId};
+use roundtrip_client::{Client, Context, Message, RawFailure, Request, TicketId};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
@@ -150,7 +150,7 @@ async fn fill(address: &str, requests: usize, payload: usize) -> Result<TicketId
 /// Answers everything.
 async fn drain(client: &Client, requests: usize) -> Result<()> {
     let (done, mut each) = tokio::sync::mpsc::unbounded_channel();
-    let answer = move |_: Message, _: Context| {
+    let answer = move |_: Request, _: Context| {
         let done = done.clone();
         async move {
             done.send(()).map_err(|_| RawFailure::release())?;

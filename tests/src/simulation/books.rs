@@ -115,7 +115,7 @@ impl Books {
         let claim = self.claim(channel, event);
         let Self { coverage, channels, requests, .. } = self;
         let noted = match event {
-            Event::Begins => return self.begins(channel),
+            Event::Begins => return self.begins(channel, false),
             Event::Arrives(event) => return channels[channel].arrives(event, requests),
             _ => channels[channel].note(now, channel, event, requests, coverage),
         };

@@ -9,10 +9,10 @@ mod restore;
 mod shelf;
 mod write;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use roundtrip_core::{Change, Channel, Command, Figures, Peer as _, PeerId, Settling};
-use roundtrip_protocol::{Refusal, TicketNumber};
+use roundtrip_protocol::{Refusal, RequestId, TicketNumber};
 
 pub(super) use self::deed::{Deed, Doing, Done, Look, Looked, Offer};
 pub(super) use self::restore::Restoring;
@@ -53,6 +53,8 @@ pub(super) struct Durable {
     pub(super) shown: Figures,
     /// The message that the command at hand brought, or the dead letter's that it moves.
     brought: Option<Brought>,
+    /// The last deliveries that this start of the broker handed out before the channel began again.
+    handed_out: HashMap<RequestId, u32>,
     /// For what is in memory of requests that are on disk.
     room: Room,
     reserved: u64,
@@ -111,6 +113,7 @@ impl Durable {
             bytes: 0,
             shown: Figures::default(),
             brought: None,
+            handed_out: HashMap::new(),
             room,
             reserved: 0,
         }
@@ -214,6 +217,21 @@ impl Durable {
     pub(super) fn rest(&mut self, figures: &Figures, disk: &Disk) {
         if self.kept == self.decided && figures.open + figures.retained + figures.dead == 0 {
             self.shelf.clear(disk);
+        }
+    }
+
+    /// What the channel handed out stays handed out, although it is going to begin again: no token exists twice.
+    pub(super) fn note_deliveries(&mut self, channel: &Channel<BrokerHandles>) {
+        for (id, last) in channel.deliveries() {
+            let known = self.handed_out.entry(id).or_default();
+            *known = last.max(*known);
+        }
+    }
+
+    /// It begins: the numbers of those deliveries are not given again.
+    pub(super) fn skip_deliveries(&mut self, channel: &mut Channel<BrokerHandles>) {
+        for (id, last) in std::mem::take(&mut self.handed_out) {
+            channel.skip_deliveries(id, last);
         }
     }
 

@@ -249,6 +249,7 @@ impl ChannelEntry {
             return;
         }
         let mut involved: BTreeSet<PeerId> = channel.peers().iter().map(roundtrip_core::Peer::id).collect();
+        durable.note_deliveries(channel);
         let mut waiting = Vec::new();
         for Deed { doing, .. } in std::mem::take(&mut durable.deeds) {
             match doing {
@@ -285,10 +286,15 @@ impl ChannelEntry {
         batch: &mut Batch,
     ) -> Result<Option<usize>, StorageError> {
         let shared = Arc::clone(&batch.shared);
-        let row = match &self.state.locked().durable {
-            Some(durable) if durable.epoch == epoch => durable.row,
+        let (row, mut is_row_kept) = match &self.state.locked().durable {
+            Some(durable) if durable.epoch == epoch => (durable.row, durable.is_row_kept),
             _ => return Ok(None),
         };
+        if let Some(row) = row.filter(|_| !is_row_kept) {
+            // The commit that gave it this number failed, and may be there.
+            is_row_kept = reader.channels()?.iter().any(|(known, _)| *known == row);
+        }
+        let row = row.filter(|_| is_row_kept);
         let mut restoring = Restoring::new(&shared, self.plan.settings.clone());
         if let Some(row) = row {
             reader.load(row, &mut |stored| {
@@ -298,7 +304,7 @@ impl ChannelEntry {
         }
         let count = restoring.count;
         batch.set_time();
-        self.begin(epoch, restoring, &shared, batch);
+        self.begin(epoch, is_row_kept, restoring, &shared, batch);
         if epoch == 0 {
             batch.pull();
             shared.mailboxes.end_recovery(batch);
@@ -306,16 +312,25 @@ impl ChannelEntry {
         Ok(Some(count))
     }
 
-    fn begin(self: &Arc<Self>, epoch: u64, restoring: Restoring<'_>, shared: &Arc<Shared>, batch: &mut Batch) {
+    fn begin(
+        self: &Arc<Self>,
+        epoch: u64,
+        is_row_kept: bool,
+        restoring: Restoring<'_>,
+        shared: &Arc<Shared>,
+        batch: &mut Batch,
+    ) {
         let Some(disk) = &shared.disk else { return };
-        let Restoring { channel, damaged, illegible, last_number, .. } = restoring;
+        let Restoring { mut channel, damaged, illegible, last_number, .. } = restoring;
         if !damaged.is_empty() || illegible > 0 {
             let dead = damaged.len();
             tracing::error!(channel = %self.name(), dead, illegible, "the disk gave back what was not written to it");
         }
         let mut state = self.state.locked();
         let Some(durable) = state.durable.as_mut().filter(|durable| durable.epoch == epoch) else { return };
+        (durable.is_row_kept, durable.is_row_sent) = (is_row_kept, is_row_kept);
         durable.skip_numbers(last_number);
+        durable.skip_deliveries(&mut channel);
         let Phase::Loading { waiting, .. } = std::mem::replace(&mut durable.phase, Phase::Ready) else { return };
         state.channel = channel;
         #[cfg(feature = "simulation")]

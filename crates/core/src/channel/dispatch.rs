@@ -251,6 +251,7 @@ impl<H: Handles> Step<'_, H> {
         let due = delivery.due();
         self.channel.held += 1;
         self.enter(id, Stage::InFlight(Box::new(delivery)), due);
+        self.keep_void_parts(id);
         self.tell(peer, tell);
         self.restart_parts(id);
     }

@@ -147,6 +147,16 @@ impl<H: Handles> Step<'_, H> {
         Answer::PartKept
     }
 
+    /// A new delivery makes the parts before void. Followers are told so: where some are kept, it is kept that they are
+    /// not any more, and that there is this delivery.
+    pub(super) fn keep_void_parts(&mut self, id: RequestId) {
+        let parts = self.channel.requests.get(&id).and_then(Request::parts);
+        let Some(parts) = parts.filter(|parts| !parts.kept.is_empty()) else { return };
+        let (delivery, last) = (parts.delivery, parts.end() - 1);
+        self.keep(id, Record::of_move);
+        self.keep(id, |request| Record::of_dropped_parts(request, delivery, last));
+    }
+
     /// A new delivery begins again at 1: the parts before are void.
     pub(super) fn restart_parts(&mut self, id: RequestId) {
         let Some(request) = self.channel.requests.get_mut(&id) else { return };

@@ -267,9 +267,8 @@ impl ChannelBook {
             }
             Some(_) => {}
         }
-        if request.deliveries == 0 {
-            let place = (request.priority, waits_from, id);
-            self.untouched.remove(&place);
+        let place = (request.priority, waits_from, id);
+        if self.untouched.remove(&place).is_some() {
             let from = (request.priority, Duration::ZERO, RequestId::from_bytes([0; 16]));
             if let Some(((_, _, earlier), ())) =
                 self.untouched.range(from..place).find(|((_, from, _), ())| *from < waits_from)

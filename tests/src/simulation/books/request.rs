@@ -56,6 +56,8 @@ pub(super) struct RequestBook {
     /// The highest figures that the channel decided, told or not.
     pub(super) deliveries_decided: u32,
     pub(super) attempts_decided: u32,
+    /// How many numbers of deliveries are not on disk because the channel began again after they were handed out.
+    pub(super) skipped: u32,
 }
 
 /// The latest delivery of a request.
@@ -113,6 +115,7 @@ impl RequestBook {
             is_posted_again: false,
             deliveries_decided: 0,
             attempts_decided: 0,
+            skipped: 0,
         }
     }
 

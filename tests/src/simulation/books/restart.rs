@@ -50,7 +50,7 @@ impl Books {
     pub(crate) fn started(&mut self) {
         let mut found = 0;
         for channel in 0..self.channels.len() {
-            self.begins(channel);
+            self.begins(channel, true);
             let name = self.channels[channel].plan.name;
             let (requests, letters) = (self.disk.requests(name), self.disk.letters(name));
             found += requests.len() + letters.len();
@@ -72,14 +72,14 @@ impl Books {
     }
 
     /// A durable channel begins with what is on disk.
-    pub(super) fn begins(&mut self, channel: usize) {
+    pub(super) fn begins(&mut self, channel: usize, is_start: bool) {
         let Self { channels, requests, disk, .. } = self;
         let book = &mut channels[channel];
         if !book.plan.is_durable {
             return;
         }
         let on_disk = disk.requests(book.plan.name).into_iter().map(|request| (request.id, request)).collect();
-        if let Err((invariant, how)) = book.begin(&on_disk, requests) {
+        if let Err((invariant, how)) = book.begin(&on_disk, is_start, requests) {
             self.violate(invariant, how);
         }
     }
@@ -186,7 +186,7 @@ impl ChannelBook {
     }
 
     /// It begins with what is on disk.
-    fn begin(&mut self, on_disk: &BTreeMap<RequestId, OnDisk>, requests: &mut Requests) -> Noted {
+    fn begin(&mut self, on_disk: &BTreeMap<RequestId, OnDisk>, is_start: bool, requests: &mut Requests) -> Noted {
         self.forget();
         if let Some(id) = on_disk.keys().find(|id| !requests.contains_key(id)) {
             return Err((Invariant::Durable, format!("{} is on disk, and nobody submitted it", short_of(*id))));
@@ -194,7 +194,7 @@ impl ChannelBook {
         for (id, request) in requests.iter_mut().filter(|(_, request)| request.channel == self.plan.number) {
             let result = match on_disk.get(id) {
                 None => request.is_not_on_disk(),
-                Some(found) => request.is_on_disk(found),
+                Some(found) => request.is_on_disk(found, is_start),
             };
             result.map_err(|(invariant, how)| (invariant, format!("{} {how}", short_of(*id))))?;
         }
@@ -218,7 +218,7 @@ impl RequestBook {
         Ok(())
     }
 
-    fn is_on_disk(&mut self, found: &OnDisk) -> Noted {
+    fn is_on_disk(&mut self, found: &OnDisk, is_start: bool) -> Noted {
         if self.is_gone && self.is_asked_again {
             *self = Self { lived_before: true, parts_readers: self.parts_readers, ..self.afresh() };
         }
@@ -232,11 +232,15 @@ impl RequestBook {
         };
         self.accepted = Some((self.accepted.map_or(found.accepted, |(at, _)| at), waits_from));
         self.deadline = found.deadline;
-        if self.deliveries != found.deliveries {
-            // That number is given once more.
-            self.parts_kept.remove(&self.deliveries);
+        if is_start {
+            if self.deliveries > found.deliveries {
+                // That number is given once more.
+                self.parts_kept.remove(&self.deliveries);
+            }
+            self.deliveries_decided = found.deliveries;
         }
-        (self.deliveries, self.deliveries_decided, self.start) = (found.deliveries, found.deliveries, 0);
+        self.skipped = self.deliveries_decided - found.deliveries;
+        (self.deliveries, self.start) = (self.deliveries_decided, 0);
         self.current = Current::None { not_before: if found.is_scheduled { Duration::ZERO } else { until } };
         self.is_being_acknowledged = false;
         if let Some(end) = found.end {
@@ -269,7 +273,7 @@ impl RequestBook {
             let (deliveries, attempts) = (self.deliveries_decided, self.attempts_decided);
             return durable(format!("leads: it had {deliveries} deliveries and {attempts} attempts"));
         }
-        if found.deliveries + 1 < self.deliveries {
+        if found.deliveries + self.skipped + 1 < self.deliveries {
             return durable(format!("lags: it had {} deliveries", self.deliveries));
         }
         let Some(end) = found.end else {
