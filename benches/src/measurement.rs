@@ -43,7 +43,7 @@ impl Measurement {
         let requests = trips.each.len();
         let micros = |part: f64| {
             let place = (requests as f64 * part) as usize;
-            trips.each.get(place.min(requests - 1)).map_or(0.0, |trip| trip.as_secs_f64() * 1e6)
+            trips.each.get(place.min(requests.saturating_sub(1))).map_or(0.0, |trip| trip.as_secs_f64() * 1e6)
         };
         Self {
             rps: requests as f64 / trips.took.as_secs_f64(),

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use super::connection::{Answer, Connection};
+use super::connection::{Answer, Commands, Connection};
 use crate::book::Book;
 
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Requester {
                 Ok(())
             });
             for _ in 0..outstanding {
-                book.begin().inspect(|payload| commands.push_entry("requests", payload));
+                submit_next(book, commands);
             }
             commands.send()?;
             while !book.is_done() {
@@ -43,13 +43,21 @@ impl Requester {
                 let entries = replies.ask(&read)?.entries()?;
                 for entry in &entries {
                     book.end(&entry.payload)?;
-                    book.begin().inspect(|payload| commands.push_entry("requests", payload));
+                    submit_next(book, commands);
                 }
                 commands.push_about(&[b"XDEL", b"replies"], &entries);
                 commands.send()?;
-                entries.into_iter().next_back().map(|entry| *last = entry.id);
+                if let Some(entry) = entries.into_iter().next_back() {
+                    *last = entry.id;
+                }
             }
             accepted.join().map_err(|_| anyhow::anyhow!("the requester panicked"))?
         })
+    }
+}
+
+fn submit_next(book: &mut Book, commands: &mut Commands) {
+    if let Some(payload) = book.begin() {
+        commands.push_entry("requests", &payload);
     }
 }
