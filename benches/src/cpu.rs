@@ -1,0 +1,26 @@
+//! How much processor time a process or a thread has had, as the operating system counts it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io};
+
+use anyhow::Context;
+
+/// What the threads have had that this process has now. One that has ended is not in it.
+pub(crate) fn of_process(id: u32) -> anyhow::Result<Duration> {
+    let tasks = PathBuf::from(format!("/proc/{id}/task"));
+    let entries = fs::read_dir(&tasks).context("processor time is read from /proc, as Linux has it")?;
+    entries.map(|entry| of_thread(&entry?.path())).sum()
+}
+
+/// What the thread has had that stands here.
+pub(crate) fn of_thread(path: &Path) -> anyhow::Result<Duration> {
+    let figures = fs::read_to_string(path.join("schedstat")).context("reading the processor time of a thread")?;
+    let nanos = figures.split_whitespace().next().context("the processor time of a thread is empty")?;
+    Ok(Duration::from_nanos(nanos.parse()?))
+}
+
+/// Where the calling thread stands.
+pub(crate) fn this_thread() -> io::Result<PathBuf> {
+    fs::canonicalize("/proc/thread-self")
+}
