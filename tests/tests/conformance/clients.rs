@@ -23,7 +23,10 @@ use crate::driver::{
 pub(crate) struct InProcess(Broker);
 
 /// The client over the in-process connection to a broker whose channels are durable, in a folder of its own.
-pub(crate) struct Durable(Broker, Folder);
+pub(crate) struct Durable {
+    broker: Broker,
+    _folder: Folder,
+}
 
 /// A folder that goes with the test.
 pub(crate) struct Folder(PathBuf);
@@ -70,15 +73,15 @@ impl Driver for Durable {
 
     async fn start(terms: Terms) -> Self {
         let folder = Folder::new();
-        Self(broker(Broker::builder().data(&folder.0), terms), folder)
+        Self { broker: broker(Broker::builder().data(&folder.0), terms), _folder: folder }
     }
 
     async fn party(&self) -> AtCable {
-        AtCable::at(Cable::in_process(self.0.connect())).await
+        AtCable::at(Cable::in_process(self.broker.connect())).await
     }
 
     async fn until(&self, channel: &str, is_reached: impl Fn(&ChannelFigures) -> bool) {
-        until(&self.0, channel, is_reached).await;
+        until(&self.broker, channel, is_reached).await;
     }
 }
 

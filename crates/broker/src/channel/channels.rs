@@ -60,14 +60,14 @@ impl Channels {
             channels.add_at_start(plan, None, true);
         }
         for (row, name) in on_disk {
-            channels.add_from_disk(row, name);
+            channels.add_from_disk(row, &name);
         }
         channels
     }
 
     /// A channel of which something is on disk stays durable until that is gone, whatever is said of it now.
-    fn add_from_disk(&self, row: ChannelRow, name: ChannelName) {
-        let declared = self.declared.get(&name).cloned();
+    fn add_from_disk(&self, row: ChannelRow, name: &ChannelName) {
+        let declared = self.declared.get(name).cloned();
         let is_declared = declared.is_some();
         let plan = declared.map_or_else(|| self.defaults.plan(name.clone()), Ok);
         let Ok(mut plan) = plan else {

@@ -460,6 +460,6 @@ over_both! {
 #[tokio::test]
 async fn a_durable_channel_without_a_place_to_keep_it_is_refused_at_the_start() {
     let started = Broker::builder().channel(ChannelSettings::new("orders").durable(true)).start();
-    let error = started.err().expect("there is nowhere to keep it").to_string();
+    let error = started.expect_err("there is nowhere to keep it").to_string();
     assert!(error.contains("channel orders is durable"), "{error}");
 }

@@ -126,7 +126,9 @@ impl Deed {
             }
             Doing::Offer(offer) => {
                 if let Reading::Outcome { outcome, request, .. } = channel.outcome(offer.id, offer.peer.id()) {
-                    needs_of(request, outcome).into_iter().flatten().for_each(|ask| drop(shelf.find(ask)));
+                    for ask in needs_of(request, outcome).into_iter().flatten() {
+                        shelf.find(ask);
+                    }
                 }
             }
             Doing::Effect(_) | Doing::Look(_) | Doing::Send(..) | Doing::Show(_) | Doing::Clear(_) => {}
