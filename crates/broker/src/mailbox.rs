@@ -162,10 +162,15 @@ impl MailboxHandle {
         self.note(&mut state, batch);
     }
 
-    /// All channels are there: whoever waited for them may have caught up.
+    /// All channels are there: whoever waited for them has caught up behind what it was offered since.
     fn catch_up(&self, batch: &mut Batch) {
         let mut state = self.0.state.locked();
-        state.catching_up.retain(|(peer, number, due)| self.0.waits_to_catch_up(peer, *number, due, batch));
+        let Guarded { offered, catching_up, .. } = &mut *state;
+        catching_up.retain_mut(|(peer, number, due)| {
+            let reader = ReaderId { peer: roundtrip_core::Peer::id(peer), mailbox: *number };
+            due.extend(offered_to(offered, reader));
+            self.0.waits_to_catch_up(peer, *number, due, batch)
+        });
     }
 
     pub(crate) fn close(&self, reader: ReaderId, peer: &Peer, batch: &mut Batch) {
@@ -299,8 +304,7 @@ impl Guarded {
                 Notice::Taken => MailboxEnd::Taken,
                 Notice::Ended => MailboxEnd::Ended,
                 Notice::CaughtUp => {
-                    let due = self.offered.iter().filter(|(_, to, _)| *to == reader);
-                    let due: Vec<Posted> = due.map(|(_, _, posted)| posted.clone()).collect();
+                    let due: Vec<Posted> = offered_to(&self.offered, reader).collect();
                     if entry.waits_to_catch_up(&peer, number, &due, batch) {
                         self.catching_up.push((peer, number, due));
                     }
@@ -315,6 +319,11 @@ impl Guarded {
     fn forget_reader(&mut self, is_it: impl Fn(PeerId, MailboxNumber) -> bool) {
         self.catching_up.retain(|(peer, number, _)| !is_it(roundtrip_core::Peer::id(peer), *number));
     }
+}
+
+/// What a reader was offered, and its channel has not decided yet.
+fn offered_to(offered: &[(Peer, ReaderId, Posted)], reader: ReaderId) -> impl Iterator<Item = Posted> {
+    offered.iter().filter(move |(_, to, _)| *to == reader).map(|(_, _, posted)| posted.clone())
 }
 
 impl Clone for MailboxHandle {

@@ -388,6 +388,7 @@ over_both! {
 
         durable.disk.set_full(false);
         let again = loop {
+            tokio::task::yield_now().await;
             let id = new_id();
             requester.send_with(submission(3, id), "soup").await;
             match requester.next().await.header {
