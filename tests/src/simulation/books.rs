@@ -150,7 +150,7 @@ impl Books {
     pub(crate) fn told_refused(&mut self, id: RequestId) {
         let Some(request) = self.requests.get_mut(&id) else { return };
         request.is_refused = true;
-        let (channel, was_accepted) = (request.channel, request.was_accepted() && !request.is_lost);
+        let (channel, was_accepted) = (request.channel, request.was_accepted() && !request.is_gone);
         if was_accepted || self.on_disk(channel, id).is_some() {
             self.violate(Invariant::OneOutcome, format!("{} is refused, and was accepted", short_of(id)));
         }

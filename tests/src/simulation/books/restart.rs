@@ -214,6 +214,7 @@ impl RequestBook {
         self.is_gone |= self.was_accepted();
         self.is_being_acknowledged = false;
         self.is_posted_again = false;
+        (self.deliveries, self.deliveries_decided, self.skipped) = (0, 0, 0);
         self.current = Current::None { not_before: Duration::ZERO };
         Ok(())
     }
