@@ -155,7 +155,7 @@ async fn a_full_disk_refuses_new_work_keeps_what_is_there_and_recovers_when_ther
         }
     };
     let refused = refused.with_exit(3);
-    assert!(refused.stderr.contains("storage") && refused.stderr.contains("is full"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("storage: the channel is durable"), "{}", refused.stderr);
     assert_eq!(broker.status(&first).await["state"], "waiting");
 
     broker.program.limit_files(None);
