@@ -211,7 +211,7 @@ impl Model {
             settled: Vec::new(),
             settled_by: None,
             parts: Parts::default(),
-            voided_parts: false,
+            parts_before: Parts::default(),
             fetched: false,
             acknowledged: false,
             stage: Stage::Scheduled(from_delay),
