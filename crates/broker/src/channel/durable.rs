@@ -54,7 +54,7 @@ pub(super) struct Durable {
     /// The message that the command at hand brought, or the dead letter's that it moves.
     brought: Option<Brought>,
     /// The last deliveries that this start of the broker handed out before the channel began again.
-    pub(super) handed_out: HashMap<RequestId, u32>,
+    handed_out: HashMap<RequestId, u32>,
     /// For what is in memory of requests that are on disk.
     room: Room,
     reserved: u64,
@@ -225,6 +225,13 @@ impl Durable {
         for (id, last) in channel.deliveries() {
             let known = self.handed_out.entry(id).or_default();
             *known = last.max(*known);
+        }
+    }
+
+    /// It begins: the numbers of those deliveries are not given again.
+    pub(super) fn skip_deliveries(&mut self, channel: &mut Channel<BrokerHandles>) {
+        for (id, last) in std::mem::take(&mut self.handed_out) {
+            channel.skip_deliveries(id, last);
         }
     }
 

@@ -321,7 +321,7 @@ impl ChannelEntry {
         batch: &mut Batch,
     ) {
         let Some(disk) = &shared.disk else { return };
-        let Restoring { channel, damaged, illegible, last_number, .. } = restoring;
+        let Restoring { mut channel, damaged, illegible, last_number, .. } = restoring;
         if !damaged.is_empty() || illegible > 0 {
             let dead = damaged.len();
             tracing::error!(channel = %self.name(), dead, illegible, "the disk gave back what was not written to it");
@@ -330,14 +330,14 @@ impl ChannelEntry {
         let Some(durable) = state.durable.as_mut().filter(|durable| durable.epoch == epoch) else { return };
         (durable.is_row_kept, durable.is_row_sent) = (is_row_kept, is_row_kept);
         durable.skip_numbers(last_number);
-        let handed_out = std::mem::take(&mut durable.handed_out).into_iter().collect();
+        durable.skip_deliveries(&mut channel);
         let Phase::Loading { waiting, .. } = std::mem::replace(&mut durable.phase, Phase::Ready) else { return };
         state.channel = channel;
         #[cfg(feature = "simulation")]
         crate::simulation::watch_begin(self);
         let mut effects = std::mem::take(&mut batch.effects);
         let now = now(&mut state, batch);
-        state.channel.begin_again(now, handed_out, &mut effects);
+        state.channel.begin(now, &mut effects);
         self.settle_down(&mut state, &mut effects, disk, batch);
         let damaged = damaged.into_iter().map(|id| Waiting::Command(Command::Damaged { id }));
         for waiting in damaged.chain(waiting) {

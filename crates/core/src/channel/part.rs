@@ -147,8 +147,8 @@ impl<H: Handles> Step<'_, H> {
         Answer::PartKept
     }
 
-    /// A delivery makes the parts of those before void. Followers are told so: where some are kept, it is kept that they
-    /// are not any more, and that there is this delivery.
+    /// A new delivery makes the parts before void. Followers are told so: where some are kept, it is kept that they are
+    /// not any more, and that there is this delivery.
     pub(super) fn keep_void_parts(&mut self, id: RequestId) {
         let parts = self.channel.requests.get(&id).and_then(Request::parts);
         let Some(parts) = parts.filter(|parts| !parts.kept.is_empty()) else { return };

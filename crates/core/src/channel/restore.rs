@@ -7,7 +7,7 @@ use roundtrip_protocol::RequestId;
 use super::dead::DeadLetter;
 use super::part::Parts;
 use super::queue::Position;
-use super::record::{Ended, Record, Restored, Tried};
+use super::record::{Ended, Restored, Tried};
 use super::request::{End, Request, Stage};
 use super::{Channel, Effect, Step, What};
 use crate::handles::{Handles, Place};
@@ -60,18 +60,19 @@ impl<H: Handles> Channel<H> {
         tried.map(|request| (request.id, request.deliveries))
     }
 
+    /// This start of the broker has handed out deliveries of a request up to this number, and lost what it knew of them:
+    /// none of these numbers is given again. Before [`Channel::begin`].
+    pub fn skip_deliveries(&mut self, id: RequestId, last: u32) {
+        if let Some(request) = self.requests.get_mut(&id).filter(|request| !request.has_ended()) {
+            request.deliveries = request.deliveries.max(last);
+        }
+    }
+
     /// Begins, once, with what was restored: outcomes go into their mailboxes in the order in which they came, then what
     /// is due is done.
     pub fn begin(&mut self, now: Now, effects: &mut Vec<Effect<H>>) {
-        self.begin_again(now, Vec::new(), effects);
-    }
-
-    /// Begins as [`Channel::begin`] does, within the same start of the broker: its deliveries were up to these numbers
-    /// before, and none of them is given again.
-    pub fn begin_again(&mut self, now: Now, mut deliveries: Vec<(RequestId, u32)>, effects: &mut Vec<Effect<H>>) {
         let mut step = Step { channel: self, now, effects };
-        deliveries.sort_unstable();
-        deliveries.into_iter().for_each(|(id, last)| step.skip_deliveries(id, last));
+        step.drop_what_is_void();
         step.post_what_was_restored();
         step.do_what_is_due();
         step.dispatch();
@@ -79,17 +80,17 @@ impl<H: Handles> Channel<H> {
 }
 
 impl<H: Handles> Step<'_, H> {
-    /// The request has had deliveries up to this number. Parts of earlier ones are void.
-    fn skip_deliveries(&mut self, id: RequestId, last: u32) {
-        let Some(request) = self.channel.requests.get_mut(&id) else { return };
-        if request.has_ended() || request.deliveries >= last {
-            return;
-        }
-        request.deliveries = last;
-        self.keep(id, Record::of_move);
-        self.keep_void_parts(id);
-        if let Some(request) = self.channel.requests.get_mut(&id) {
-            request.drop_void_parts();
+    /// Parts of a delivery before one that was handed out are void.
+    fn drop_what_is_void(&mut self) {
+        let has_void = |request: &Request<H>| request.parts().is_some_and(|it| it.delivery < request.deliveries);
+        let requests = self.channel.requests.iter().filter(|request| has_void(request));
+        let mut void: Vec<_> = requests.map(|request| request.id).collect();
+        void.sort_unstable();
+        for id in void {
+            self.keep_void_parts(id);
+            if let Some(request) = self.channel.requests.get_mut(&id) {
+                request.drop_void_parts();
+            }
         }
     }
 
