@@ -148,6 +148,11 @@ impl Deed {
         batch: &mut Batch,
     ) -> Done {
         if self.is_void() {
+            // A request is accepted also where nobody waits to hear it.
+            #[cfg(feature = "simulation")]
+            if let Doing::Effect(what @ What::Tell { tell: Tell::Accepted { .. }, .. }) = &self.doing {
+                crate::simulation::watch_effect(entry, what);
+            }
             return Done::Yes;
         }
         #[cfg(feature = "simulation")]
