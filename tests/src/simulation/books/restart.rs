@@ -240,6 +240,7 @@ impl RequestBook {
             }
             self.deliveries_decided = found.deliveries;
         }
+        self.deliveries_decided = self.deliveries_decided.max(found.deliveries);
         self.skipped = self.deliveries_decided - found.deliveries;
         (self.deliveries, self.start) = (self.deliveries_decided, 0);
         self.current = Current::None { not_before: if found.is_scheduled { Duration::ZERO } else { until } };
