@@ -244,7 +244,8 @@ impl RequestBook {
         self.skipped = self.deliveries_decided - found.deliveries;
         (self.deliveries, self.start) = (self.deliveries_decided, 0);
         self.current = Current::None { not_before: if found.is_scheduled { Duration::ZERO } else { until } };
-        self.is_being_acknowledged = false;
+        // What was asked of a channel that begins again waits meanwhile.
+        self.is_being_acknowledged &= !is_start;
         if let Some(end) = found.end {
             self.posted_at = Some(end.since);
             self.is_posted_again = !end.is_acknowledged;
