@@ -18,7 +18,7 @@ pub use self::event::{Event, Subscription, Way};
 pub use self::watch::watch;
 pub(crate) use self::watch::{
     set_decided, watch_arrival, watch_asked, watch_begin, watch_command, watch_decided, watch_effect, watch_reply,
-    watch_spoilt,
+    watch_spoilt, watch_unsaid,
 };
 use crate::Broker;
 pub use crate::storage::faulty::{EndOnDisk, Faults, FaultyDisk, Moment, OnDisk, Wrongs};

@@ -70,6 +70,13 @@ pub(crate) fn watch_effect(channel: &ChannelEntry, what: &What<BrokerHandles>) {
     }
 }
 
+/// A durable channel does something, and whom it would have told listens no more.
+pub(crate) fn watch_unsaid(channel: &ChannelEntry, what: &What<BrokerHandles>) {
+    if let Some(event) = event_of_effect(what) {
+        tell(channel, event);
+    }
+}
+
 /// A durable channel shows an outcome to the reader of a mailbox.
 pub(crate) fn watch_reply(channel: &ChannelEntry, id: RequestId, item: &Item) {
     if let Item::Reply { outcome, .. } = item {

@@ -285,3 +285,33 @@ fn parts_are_told_in_order_and_none_is_left_out() {
     history.books.told_last_part(id(1), read);
     history.breaks(Invariant::Parts);
 }
+
+#[test]
+fn what_is_told_of_a_durable_channel_is_on_disk() {
+    let mut history = History::of(|plan| plan.is_durable = true);
+    history.accepted(id(1));
+    history.breaks(Invariant::Durable);
+}
+
+#[test]
+fn what_a_durable_channel_accepted_is_there_when_it_begins_again() {
+    let mut history = History::begin();
+    history.accepted(id(1));
+    history.books.channels[0].plan.is_durable = true;
+    history.happens(&Event::Begins);
+    history.breaks(Invariant::Durable);
+}
+
+#[test]
+fn what_was_in_memory_may_be_unknown_when_the_broker_was_killed_and_be_submitted_again() {
+    let mut history = History::begin();
+    history.accepted(id(1));
+    history.delivered(id(1), 1, 1);
+    history.books.killed();
+    history.books.told_unknown(id(1));
+    assert!(history.books.is_all_done());
+    history.happens(&Event::Subscribe { by: BY, credit: 2, by_lease: false });
+    history.accepted(id(1));
+    history.delivered(id(1), 1, 1);
+    history.holds();
+}

@@ -147,16 +147,15 @@ impl Deed {
         disk: &Disk,
         batch: &mut Batch,
     ) -> Done {
+        #[cfg(feature = "simulation")]
+        crate::simulation::set_decided(self.decided);
         if self.is_void() {
-            // A request is accepted also where nobody waits to hear it.
             #[cfg(feature = "simulation")]
-            if let Doing::Effect(what @ What::Tell { tell: Tell::Accepted { .. }, .. }) = &self.doing {
-                crate::simulation::watch_effect(entry, what);
+            if let Doing::Effect(what) = &self.doing {
+                crate::simulation::watch_unsaid(entry, what);
             }
             return Done::Yes;
         }
-        #[cfg(feature = "simulation")]
-        crate::simulation::set_decided(self.decided);
         match &mut self.doing {
             Doing::Effect(What::Tell { peer, tell }) => match need(tell).map(|ask| shelf.find(ask)) {
                 Some(Found::NotYet) => return Done::NotYet(self),
