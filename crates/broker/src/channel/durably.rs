@@ -193,11 +193,13 @@ impl ChannelEntry {
                 durable.shown = figures;
                 continue;
             }
+            durable.shelf.turn();
             match deed.act(self, channel, &mut durable.shelf, now, disk, batch) {
                 Done::Yes => {}
                 Done::NotYet(deed) => {
                     durable.deeds.push_front(deed);
-                    break;
+                    durable.shelf.clear_up(false, disk);
+                    return None;
                 }
                 Done::Otherwise(command, again) => {
                     durable.deeds.extend(again);
@@ -205,6 +207,7 @@ impl ChannelEntry {
                 }
             }
         }
+        durable.shelf.turn();
         durable.shelf.clear_up(durable.deeds.is_empty(), disk);
         None
     }

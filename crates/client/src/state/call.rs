@@ -202,7 +202,7 @@ impl ClientState {
 
     /// Sends what waits to be acknowledged, but for requests whose own submission is unanswered.
     pub(super) fn send_acknowledgements(&mut self) {
-        if !self.restore.is_done() || self.unsent_acknowledgements.is_empty() {
+        if !self.restore.is_done() || !self.line.is_open() || self.unsent_acknowledgements.is_empty() {
             return;
         }
         for call in std::mem::take(&mut self.unsent_acknowledgements) {

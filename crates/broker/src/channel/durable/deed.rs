@@ -121,14 +121,12 @@ impl Deed {
         match &self.doing {
             Doing::Effect(What::Tell { tell, .. }) => {
                 if let Some(ask) = need(tell) {
-                    shelf.find(ask);
+                    shelf.prepare(ask);
                 }
             }
             Doing::Offer(offer) => {
                 if let Reading::Outcome { outcome, request, .. } = channel.outcome(offer.id, offer.peer.id()) {
-                    for ask in needs_of(request, outcome).into_iter().flatten() {
-                        shelf.find(ask);
-                    }
+                    needs_of(request, outcome).into_iter().flatten().for_each(|ask| shelf.prepare(ask));
                 }
             }
             Doing::Effect(_) | Doing::Look(_) | Doing::Send(..) | Doing::Show(_) | Doing::Clear(_) => {}

@@ -20,6 +20,9 @@ pub(in crate::channel) struct Shelf {
     wanted: Vec<Ask>,
     /// What goes as soon as nobody waits to be told something.
     passing: Vec<Ask>,
+    /// What the deed at hand looked for. Where it needs several contents none of them goes while another is fetched: they
+    /// would never be there together.
+    at_hand: Vec<Ask>,
 }
 
 enum Entry {
@@ -97,9 +100,9 @@ impl Shelf {
     fn put(&mut self, ask: Ask, content: Content, disk: &Disk) {
         disk.shelve(content.bytes());
         self.entries.insert(ask, Entry::Kept(content));
-        match ask {
-            Ask::Message(_) | Ask::Answer(_) => self.kept.push_back(ask),
-            Ask::Operation(_) | Ask::Part(_) => self.passing.push(ask),
+        self.kept.push_back(ask);
+        if matches!(ask, Ask::Operation(_) | Ask::Part(_)) {
+            self.passing.push(ask);
         }
     }
 
@@ -118,13 +121,33 @@ impl Shelf {
         }
     }
 
-    /// Looks for a content; what is not in memory is going to be fetched.
+    /// Looks for a content on behalf of a deed that is at hand.
     pub(in crate::channel) fn find(&mut self, ask: Ask) -> Found<'_> {
-        // The message names the operation too.
-        let ask = match ask {
+        let ask = self.named(ask);
+        self.at_hand.push(ask);
+        self.look_for(ask)
+    }
+
+    /// Has a content fetched, if it is not in memory, that a deed is going to look for.
+    pub(super) fn prepare(&mut self, ask: Ask) {
+        let ask = self.named(ask);
+        self.look_for(ask);
+    }
+
+    /// Another deed is at hand, or none.
+    pub(in crate::channel) fn turn(&mut self) {
+        self.at_hand.clear();
+    }
+
+    /// The message names the operation too.
+    fn named(&self, ask: Ask) -> Ask {
+        match ask {
             Ask::Operation(row) if self.holds(Ask::Message(row)) => Ask::Message(row),
             other => other,
-        };
+        }
+    }
+
+    fn look_for(&mut self, ask: Ask) -> Found<'_> {
         match self.entries.entry(ask).or_insert_with(|| {
             self.wanted.push(ask);
             Entry::Fetched
@@ -159,13 +182,17 @@ impl Shelf {
                 self.remove(ask, disk);
             }
         }
+        let mut stays = Vec::new();
         while disk.has_too_much_shelved()
             && let Some(ask) = self.kept.pop_front()
         {
-            if matches!(self.entries.get(&ask), Some(Entry::Kept(_))) {
+            if self.at_hand.contains(&ask) {
+                stays.push(ask);
+            } else if matches!(self.entries.get(&ask), Some(Entry::Kept(_))) {
                 self.remove(ask, disk);
             }
         }
+        stays.into_iter().rev().for_each(|ask| self.kept.push_front(ask));
         // What was removed by name is still in the queue.
         if self.kept.len() > 64 && self.kept.len() > 2 * self.entries.len() {
             let entries = &self.entries;
@@ -184,5 +211,37 @@ impl Shelf {
                 disk.unshelve(content.bytes());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::Worker;
+    use crate::storage::Row;
+
+    #[test]
+    fn what_a_deed_needs_together_stays_until_it_is_there_together() {
+        let disk = Disk::new(Worker::Tasks, 0, 64, 1);
+        let mut shelf = Shelf::default();
+        let [first, second] = [Ask::Operation(Row(1)), Ask::Operation(Row(2))];
+        let name = || Ok(Content::Operation(Arc::from("generate")));
+        shelf.turn();
+        assert!(matches!(shelf.find(first), Found::NotYet));
+        shelf.arrive(first, name(), &disk);
+        assert!(disk.has_too_much_shelved());
+        shelf.turn();
+        assert!(matches!(shelf.find(first), Found::Here(_)));
+        assert!(matches!(shelf.find(second), Found::NotYet));
+        shelf.clear_up(false, &disk);
+        shelf.arrive(second, name(), &disk);
+        shelf.turn();
+        assert!(matches!(shelf.find(first), Found::Here(_)));
+        assert!(matches!(shelf.find(second), Found::Here(_)));
+        shelf.turn();
+        shelf.clear_up(true, &disk);
+        assert!(!disk.has_too_much_shelved(), "nothing stays that nobody waits for");
     }
 }
