@@ -4,7 +4,7 @@ use std::hash::Hasher;
 use std::time::Duration;
 
 use bytes::Bytes;
-use roundtrip_core::{Command, Key, Submission};
+use roundtrip_core::{Command, Key, Peer as _, Submission};
 use roundtrip_protocol::{
     Acknowledge, Acknowledged, Acknowledgement, Attach, Cancel, Cancellation, Cancelled, ChannelNumber, Detach,
     Goodbye, Introduce, Label, MAX_HEADER, MAX_KEY, MailboxNumber, Refusal, RefusalCode, Refused, ReplyTo,
