@@ -220,9 +220,15 @@ impl Durable {
         }
     }
 
-    /// What the channel handed out stays handed out, although it is going to begin again: no token exists twice.
+    /// What the channel handed out stays handed out, although it is going to begin again: no token exists twice. A
+    /// delivery that waits to be told was not.
     pub(super) fn note_deliveries(&mut self, channel: &Channel<BrokerHandles>) {
+        let mut untold: HashMap<RequestId, u32> = HashMap::new();
+        for token in self.deeds.iter().filter_map(Deed::delivery) {
+            untold.entry(token.id).and_modify(|first| *first = token.delivery.min(*first)).or_insert(token.delivery);
+        }
         for (id, last) in channel.deliveries() {
+            let last = untold.get(&id).map_or(last, |first| first - 1);
             let known = self.handed_out.entry(id).or_default();
             *known = last.max(*known);
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use roundtrip_protocol::{Hold, RequestId, ServiceNumber, Token};
 
 use super::effect::Tell;
+use super::record::Record;
 use super::request::{Delivery, Request, Stage};
 use super::{ServiceInstance, Step};
 use crate::handles::{Handles, Peer, PeerId};
@@ -221,6 +222,10 @@ impl<H: Handles> Step<'_, H> {
     fn deliver(&mut self, id: RequestId, peer: &H::Peer, service: ServiceInstance, hold: Hold, lease: Duration) {
         let now = self.now.time;
         let attempt_timeout = self.channel.settings.attempt_timeout;
+        if self.channel.requests.get_mut(&id).is_some_and(Request::catch_up) {
+            // What is kept lags by one delivery at the most.
+            self.keep(id, Record::of_move);
+        }
         let Some(request) = self.channel.requests.get_mut(&id) else { return };
         self.channel.queue.remove(request.position);
         request.deliveries += 1;

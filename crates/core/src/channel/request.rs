@@ -54,11 +54,21 @@ pub(super) struct Rare<H: Handles> {
     /// Deliveries that were settled for another attempt: a settlement, repeated, is answered the same again.
     pub(super) settled: Vec<u32>,
     pub(super) parts: Option<Parts<H>>,
+    /// It has had more deliveries than is kept, within this start of the broker.
+    pub(super) is_ahead: bool,
 }
 
 impl<H: Handles> Default for Rare<H> {
     fn default() -> Self {
-        Self { key: None, redrive_of: None, releases: 0, last_problem: None, settled: Vec::new(), parts: None }
+        Self {
+            key: None,
+            redrive_of: None,
+            releases: 0,
+            last_problem: None,
+            settled: Vec::new(),
+            parts: None,
+            is_ahead: false,
+        }
     }
 }
 
@@ -132,6 +142,11 @@ impl<H: Handles> Request<H> {
         if let Some(rare) = &mut self.rare {
             rare.parts = None;
         }
+    }
+
+    /// Whether it has had more deliveries than is kept. From here on it has not: they are being kept.
+    pub(super) fn catch_up(&mut self) -> bool {
+        self.rare.as_mut().is_some_and(|rare| std::mem::take(&mut rare.is_ahead))
     }
 
     /// What its followers are told of, and they.

@@ -60,11 +60,13 @@ impl<H: Handles> Channel<H> {
         tried.map(|request| (request.id, request.deliveries))
     }
 
-    /// This start of the broker has handed out deliveries of a request up to this number, and lost what it knew of them:
-    /// none of these numbers is given again. Before [`Channel::begin`].
+    /// This start of the broker has handed out deliveries of a request up to this number, which is not kept: none of
+    /// these numbers is given again. Before [`Channel::begin`].
     pub fn skip_deliveries(&mut self, id: RequestId, last: u32) {
-        if let Some(request) = self.requests.get_mut(&id).filter(|request| !request.has_ended()) {
-            request.deliveries = request.deliveries.max(last);
+        let Some(request) = self.requests.get_mut(&id) else { return };
+        if !request.has_ended() && request.deliveries < last {
+            request.deliveries = last;
+            request.rare_mut().is_ahead = true;
         }
     }
 
@@ -72,7 +74,6 @@ impl<H: Handles> Channel<H> {
     /// is due is done.
     pub fn begin(&mut self, now: Now, effects: &mut Vec<Effect<H>>) {
         let mut step = Step { channel: self, now, effects };
-        step.drop_what_is_void();
         step.post_what_was_restored();
         step.do_what_is_due();
         step.dispatch();
@@ -80,20 +81,6 @@ impl<H: Handles> Channel<H> {
 }
 
 impl<H: Handles> Step<'_, H> {
-    /// Parts of a delivery before one that was handed out are void.
-    fn drop_what_is_void(&mut self) {
-        let has_void = |request: &Request<H>| request.parts().is_some_and(|it| it.delivery < request.deliveries);
-        let requests = self.channel.requests.iter().filter(|request| has_void(request));
-        let mut void: Vec<_> = requests.map(|request| request.id).collect();
-        void.sort_unstable();
-        for id in void {
-            self.keep_void_parts(id);
-            if let Some(request) = self.channel.requests.get_mut(&id) {
-                request.drop_void_parts();
-            }
-        }
-    }
-
     fn post_what_was_restored(&mut self) {
         let ended = self.channel.requests.iter().filter_map(|request| Some((request.end()?, request.id)));
         let mut posted: Vec<_> = ended.filter(|(end, _)| end.is_posted).map(|(end, id)| (end.since, id)).collect();

@@ -238,11 +238,13 @@ impl RequestBook {
                 // That number is given once more.
                 self.parts_kept.remove(&self.deliveries);
             }
-            self.deliveries_decided = found.deliveries;
+            self.deliveries = found.deliveries;
         }
-        self.deliveries_decided = self.deliveries_decided.max(found.deliveries);
-        self.skipped = self.deliveries_decided - found.deliveries;
-        (self.deliveries, self.start) = (self.deliveries_decided, 0);
+        // Within a start, numbers that were handed out are not given again; those that were only decided are.
+        self.deliveries = self.deliveries.max(found.deliveries);
+        self.deliveries_decided = self.deliveries;
+        self.skipped = self.deliveries - found.deliveries;
+        self.start = 0;
         self.current = Current::None { not_before: if found.is_scheduled { Duration::ZERO } else { until } };
         // What was asked of a channel that begins again waits meanwhile.
         self.is_being_acknowledged &= !is_start;

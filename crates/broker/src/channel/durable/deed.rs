@@ -6,7 +6,7 @@ use std::sync::Arc;
 use roundtrip_core::{
     Change, Channel, Command, Ending, Figures, Outcome, Peer as _, ReaderId, Reading, Tell, Time, What,
 };
-use roundtrip_protocol::{Header, Refusal, RefusalCode, RequestId, TicketNumber};
+use roundtrip_protocol::{Header, Refusal, RefusalCode, RequestId, TicketNumber, Token};
 
 use super::Shelf;
 use super::shelf::Found;
@@ -104,6 +104,14 @@ impl Deed {
             _ => None,
         };
         Self { after, decided, doing, _promise: promise, ticket }
+    }
+
+    /// The delivery that it hands over, if it does.
+    pub(in crate::channel) const fn delivery(&self) -> Option<Token> {
+        match &self.doing {
+            Doing::Effect(What::Tell { tell: Tell::Delivery { token, .. }, .. }) => Some(*token),
+            _ => None,
+        }
     }
 
     /// Whether the ticket that it is about was closed meanwhile.
