@@ -447,7 +447,10 @@ impl ChannelBook {
         }
         request.posted_at = Some(now);
         let is_settled = matches!(self.asked, Asked::Settle { token, .. } if token.id == id);
-        if let (Current::Held { by, since, lease, .. }, false) = (request.current, is_settled) {
+        if request.is_damaged && !is_settled {
+            // It may be dead for that, and then its place is free at once.
+            request.current = Current::Unsure;
+        } else if let (Current::Held { by, since, lease, .. }, false) = (request.current, is_settled) {
             // Nobody is told to stop where nobody is known to hold it.
             request.current = Current::Stopping { by, until: since + lease };
         } else if let (Current::Lost { .. }, true) = (request.current, self.gone_at == Some(now)) {
