@@ -263,7 +263,9 @@ fn a_delivery_whose_parts_were_seen_does_not_give_its_number_away() {
     kept.ask(Command::AcknowledgeParts { id, requester, delivery: 1, through: 1 });
     kept.restart();
     let told = kept.subscribe(1, 2);
-    assert_eq!(told, ["1 delivery 1/2 attempt 1", "1 delivery 2/2 attempt 1"], "its parts, kept or not, are void");
+    let void = ["keep move 1 order 0 deliveries 2/0/0", "keep drop parts 1 1/1"];
+    assert_eq!(told[..2], void, "those that are kept are void from here on");
+    assert_eq!(told[2..], ["1 delivery 1/2 attempt 1", "1 delivery 2/2 attempt 1"]);
 }
 
 #[test]
@@ -324,4 +326,37 @@ fn a_channel_that_drained_hands_out_again_when_it_begins() {
     assert!(kept.subscribe(1, 1).is_empty());
     kept.restart();
     assert_eq!(kept.subscribe(1, 1), ["1 delivery 1/1 attempt 1"]);
+}
+
+#[test]
+fn parts_that_a_delivery_made_void_are_not_there_after_a_restart() {
+    let mut kept = Kept::new();
+    kept.submit(1, |_| {});
+    kept.subscribe(1, 1);
+    kept.add_part(token(1, 1), 1);
+    kept.restart();
+    let told = kept.subscribe(2, 1);
+    let void = told.iter().position(|line| line.starts_with("keep drop parts")).expect("it is kept that they are void");
+    let delivered = told.iter().position(|line| line.contains("delivery")).expect("it is delivered");
+    assert!(void < delivered, "{told:?}");
+    kept.restart();
+    assert_eq!(kept.world.channel.deliveries().collect::<Vec<_>>(), [(request(1), 2)]);
+}
+
+#[test]
+fn a_channel_that_begins_again_gives_no_number_of_a_delivery_twice() {
+    let mut kept = Kept::new();
+    kept.submit(1, |_| {});
+    kept.subscribe(1, 1);
+    let deliveries = kept.world.channel.deliveries().collect::<Vec<_>>();
+    assert_eq!(deliveries, [(request(1), 1)]);
+    kept.world.channel = kept.ledger.restore(kept.world.channel.settings.clone(), START);
+    let mut effects = Vec::new();
+    kept.world.channel.begin_again(kept.world.now, deliveries, &mut effects);
+    kept.ledger.keep(&effects);
+    kept.subscribe(2, 1);
+    assert_eq!(kept.world.channel.deliveries().collect::<Vec<_>>(), [(request(1), 2)]);
+    kept.restart();
+    kept.subscribe(3, 1);
+    assert_eq!(kept.world.channel.deliveries().collect::<Vec<_>>(), [(request(1), 2)], "the last one was cut off");
 }

@@ -211,7 +211,7 @@ impl Model {
             settled: Vec::new(),
             settled_by: None,
             parts: Parts::default(),
-            parts_before: Parts::default(),
+            voided_parts: false,
             fetched: false,
             acknowledged: false,
             stage: Stage::Scheduled(from_delay),

@@ -51,8 +51,8 @@ pub(super) struct Known {
     /// The start of the broker and the delivery that settled it, if one did.
     pub(super) settled_by: Option<(u64, u32)>,
     pub(super) parts: Parts,
-    /// Those of the delivery before.
-    pub(super) parts_before: Parts,
+    /// The latest delivery made parts void that were kept: that is kept, and so is its number.
+    pub(super) voided_parts: bool,
     /// In no mailbox and under no key, somebody was told the outcome and detached: it may go where room is short.
     pub(super) fetched: bool,
     pub(super) acknowledged: bool,

@@ -70,7 +70,7 @@ impl Model {
     pub(super) fn begin_parts(&mut self, id: u32) {
         let known = self.known_mut(id);
         let parts = super::known::Parts { delivery: known.deliveries, ..Default::default() };
-        known.parts_before = std::mem::replace(&mut known.parts, parts);
+        known.voided_parts = !std::mem::replace(&mut known.parts, parts).kept.is_empty();
         let delivery = known.deliveries;
         for follower in self.followers.iter_mut().filter(|follower| follower.id == id) {
             if let Some(parts) = &mut follower.parts {

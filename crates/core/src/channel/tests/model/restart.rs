@@ -65,10 +65,9 @@ impl Known {
         if self.is_held() {
             self.attempts -= 1;
             self.stage = Stage::Waiting;
-            if self.parts.last == 0 {
+            if self.parts.last == 0 && !self.voided_parts {
                 // Nothing is kept of the delivery that was cut off.
                 self.deliveries -= 1;
-                self.parts = std::mem::take(&mut self.parts_before);
             }
         }
         if self.parts.kept.is_empty() {
