@@ -296,12 +296,19 @@ impl BrokerBuilder {
         }
     }
 
+    fn has_durable_channels(&self) -> bool {
+        let mut all = self.channels.iter().chain([&self.defaults]);
+        all.any(|settings| settings.is_durable(false))
+    }
+
     /// Opens what durable channels are kept in, and begins this start of the broker there.
     fn open(&self) -> Result<Option<Kept>, StartError> {
         let (storage, worker): (Box<dyn Storage>, _) = match &self.keeping {
             Keeping::Nowhere => return Ok(None),
             #[cfg(feature = "durable")]
             Keeping::Folder(folder) => (Box::new(SqliteStorage::open(folder)?), Worker::Threads),
+            // A test's broker has one, and pays for it where a channel is durable.
+            Keeping::Memory(disk) if disk.is_empty() && !self.has_durable_channels() => return Ok(None),
             Keeping::Memory(disk) => (Box::new(MemoryStorage::on(disk)), Worker::Tasks),
             #[cfg(feature = "simulation")]
             Keeping::Faulty(disk) => (disk.storage(), Worker::Tasks),

@@ -206,3 +206,12 @@ async fn the_mailbox_of_an_unnamed_requester_that_crashed_is_gone_in_the_end() {
     client.crash().await;
     broker.assert_idle().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_durable_channel_needs_no_folder_in_a_test() {
+    let settings = ChannelSettings::new("double_request").durable(true);
+    let broker = TestBroker::with(|builder| builder.channel(settings));
+    let _service = broker.client().service(double).spawn();
+    assert_eq!(broker.client().requester("test").call(Double(21)).await, Ok(42));
+    broker.assert_idle().await;
+}

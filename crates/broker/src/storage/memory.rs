@@ -29,6 +29,11 @@ impl std::fmt::Debug for MemoryDisk {
 }
 
 impl MemoryDisk {
+    /// Whether no channel is on it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.locked().channels.is_empty()
+    }
+
     /// From here on it is full, and keeps nothing more; or it is not any more.
     pub fn set_full(&self, is_full: bool) {
         self.0.locked().is_full = is_full;
