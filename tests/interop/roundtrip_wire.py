@@ -182,7 +182,7 @@ Duplicate = Structure("Duplicate", id=id_, requester=name, reply_channel=Option(
 
 ReplyTo = Choice("ReplyTo", "own", ("on", name), "nowhere")
 OutcomeKind = Choice("OutcomeKind", "replied", "failed", "dead", "expired", "cancelled")
-DeadReason = Choice("DeadReason", "attempts_exhausted", "rejected", "releases_exhausted")
+DeadReason = Choice("DeadReason", "attempts_exhausted", "rejected", "releases_exhausted", "damaged")
 Acknowledgement = Choice("Acknowledgement", "done", "no_outcome_yet", "forbidden")
 Cancellation = Choice("Cancellation", "cancelled", ("ended", OutcomeKind), "unknown_ticket")
 Redrive = Choice("Redrive", ("accepted", id_), "unknown", ("refused", Refusal))
