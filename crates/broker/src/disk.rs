@@ -2,8 +2,8 @@
 //! is not in memory. Both are threads of their own, so that nothing else ever waits for a disk.
 //!
 //! A channel puts what a step decided on the writer's desk, under its own lock, and goes on. Everything that waits there
-//! when the writer comes back is made durable by one commit; then each channel is told how far it is kept, and tells
-//! those who wait.
+//! when the writer comes back is made durable by one commit. Then each channel is told how far it is kept, and tells those
+//! who wait: in a task of the broker's runtime, while the writer is at the next commit.
 
 mod desk;
 mod reader;
@@ -21,6 +21,7 @@ use roundtrip_transport::runtime;
 use self::desk::Bell;
 pub(crate) use self::desk::Desk;
 pub(crate) use self::reader::Errand;
+use self::writer::Commit;
 pub(crate) use self::writer::Group;
 use crate::builder::Limits;
 use crate::changes::Changes;
@@ -87,6 +88,7 @@ pub(crate) struct Disk {
     next_channel: AtomicU32,
     trouble: Mutex<Option<StorageErrorKind>>,
     writes: Desk<Group>,
+    commits: Desk<Commit>,
     errands: Desk<Errand>,
     /// Told after each commit.
     pub(crate) changes: Changes,
@@ -106,6 +108,7 @@ impl Disk {
             next_channel: AtomicU32::new(first_channel),
             trouble: Mutex::default(),
             writes: Desk::new(Bell::of(worker)),
+            commits: Desk::new(Bell::of(Worker::Tasks)),
             errands: Desk::new(Bell::of(worker)),
             changes: Changes::default(),
             threads: Mutex::default(),
@@ -122,6 +125,7 @@ impl Disk {
                 disk.read(Errand::Load { channel: Arc::clone(channel), epoch: 0 });
             }
         });
+        runtime::spawn(writer::tell_in_task(Arc::clone(shared)));
         let (of_writer, of_reader) = (Arc::clone(shared), Arc::clone(shared));
         match worker {
             Worker::Threads => {
@@ -217,13 +221,19 @@ impl Disk {
 
     /// Waits until everything that was decided is on disk, or cannot be.
     pub(crate) async fn until_kept(&self) {
-        self.changes.until(|| (self.writes.is_idle() || self.is_in_trouble()).then_some(())).await;
+        self.changes.until(|| (self.is_idle() || self.is_in_trouble()).then_some(())).await;
+    }
+
+    /// In this order: what the writer has committed is with the commits before it is done.
+    fn is_idle(&self) -> bool {
+        self.writes.is_idle() && self.commits.is_idle()
     }
 
     /// Ends the work, when what waits is done. It blocks for the commit that is under way.
     pub(crate) fn stop(&self) {
         self.writes.close();
         self.errands.close();
+        self.commits.close();
         let threads = std::mem::take(&mut *self.threads.locked());
         for thread in threads {
             if thread.thread().id() != thread::current().id() {

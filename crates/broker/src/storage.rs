@@ -150,11 +150,11 @@ pub(crate) struct NewEnd {
     pub(crate) outcome: NewOutcome,
 }
 
-/// How a request ended. What a service or the broker answered has a row of its own.
+/// How a request ended. What a service or the broker answered is kept under [`Row::answer`] of its request.
 #[derive(Debug, Clone)]
 pub(crate) enum NewOutcome {
-    Replied(Row, Arc<Answer>),
-    Failed(Row, Arc<Answer>),
+    Replied(Arc<Answer>),
+    Failed(Arc<Answer>),
     Dead { reason: DeadReason, last: Option<Problem> },
     Expired,
     Cancelled,
@@ -205,8 +205,8 @@ impl StoredEnd {
     /// What a new outcome is kept as.
     fn of(end: &NewEnd) -> Self {
         let outcome = match &end.outcome {
-            NewOutcome::Replied(row, answer) => StoredOutcome::Replied(*row, answer.payload.len() as u64),
-            NewOutcome::Failed(row, answer) => StoredOutcome::Failed(*row, answer.payload.len() as u64),
+            NewOutcome::Replied(answer) => StoredOutcome::Replied(answer.payload.len() as u64),
+            NewOutcome::Failed(answer) => StoredOutcome::Failed(answer.payload.len() as u64),
             NewOutcome::Dead { reason, last } => StoredOutcome::Dead { reason: *reason, last: last.clone() },
             NewOutcome::Expired => StoredOutcome::Expired,
             NewOutcome::Cancelled => StoredOutcome::Cancelled,
@@ -222,11 +222,11 @@ impl StoredEnd {
     }
 }
 
-/// How a request ended. Of an answer: its row, and how many bytes its payload has.
+/// How a request ended. Of an answer: how many bytes its payload has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StoredOutcome {
-    Replied(Row, u64),
-    Failed(Row, u64),
+    Replied(u64),
+    Failed(u64),
     Dead { reason: DeadReason, last: Option<Problem> },
     Expired,
     Cancelled,
@@ -240,14 +240,6 @@ impl StoredOutcome {
             Self::Dead { .. } => OutcomeKind::Dead,
             Self::Expired => OutcomeKind::Expired,
             Self::Cancelled => OutcomeKind::Cancelled,
-        }
-    }
-
-    /// The row of the answer, if there is one.
-    const fn answer(&self) -> Option<Row> {
-        match self {
-            Self::Replied(row, _) | Self::Failed(row, _) => Some(*row),
-            Self::Dead { .. } | Self::Expired | Self::Cancelled => None,
         }
     }
 }

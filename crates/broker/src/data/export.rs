@@ -103,7 +103,7 @@ fn put_request(object: &mut Object, request: &StoredRequest, contents: &mut Cont
         put(object, "attempts", ended.attempts);
         put(object, "deliveries", ended.deliveries);
         put(object, "ended", rfc3339(ended.since_ms));
-        put(object, "outcome", outcome(&ended.outcome, contents)?);
+        put(object, "outcome", outcome(request.facts.row, &ended.outcome, contents)?);
     } else {
         put(object, "attempts", tried.as_ref().map_or(0, |tried| tried.attempts));
         put(object, "deliveries", tried.as_ref().map_or(0, |tried| tried.deliveries));
@@ -126,12 +126,12 @@ fn part(number: u32, row: Row, contents: &mut Contents<'_>) -> Result<Object, Da
     Ok(object)
 }
 
-fn outcome(outcome: &StoredOutcome, contents: &mut Contents<'_>) -> Result<Object, DataError> {
+fn outcome(row: Row, outcome: &StoredOutcome, contents: &mut Contents<'_>) -> Result<Object, DataError> {
     let mut object = Object::new();
     put(&mut object, "kind", outcome.kind().as_str());
     match outcome {
-        StoredOutcome::Replied(row, _) | StoredOutcome::Failed(row, _) => {
-            put_content(&mut object, Ask::Answer(*row), contents)?;
+        StoredOutcome::Replied(_) | StoredOutcome::Failed(_) => {
+            put_content(&mut object, Ask::Answer(row.answer()), contents)?;
         }
         StoredOutcome::Dead { reason, last } => {
             put(&mut object, "reason", reason.as_str());

@@ -62,9 +62,13 @@ impl<T> Desk<T> {
         if state.is_closed {
             return;
         }
+        let is_first = state.waiting.is_empty();
         state.waiting.push(work);
         drop(state);
-        self.bell.ring();
+        // Whoever works takes all that waits at once: for what comes behind the first it has been called.
+        if is_first {
+            self.bell.ring();
+        }
     }
 
     /// Nothing is put on it any more. What waits is still done by a thread, which is waited for; a task, which nobody

@@ -1,4 +1,4 @@
-//! The writer: many groups, one commit.
+//! The writer: many groups, one commit; and who tells the channels of it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,9 +35,12 @@ pub(crate) struct Group {
     pub(crate) bytes: u64,
 }
 
+/// How far each channel of a commit is kept, since it began again so many times.
+pub(crate) struct Commit(Vec<(Arc<ChannelEntry>, u64, Change)>);
+
 /// What became of a commit, and of what.
 struct Committed {
-    groups: Vec<Group>,
+    commit: Commit,
     result: Result<(), StorageError>,
 }
 
@@ -62,7 +65,7 @@ pub(super) fn work(shared: &Arc<Shared>, storage: Box<dyn Storage>) {
             Taken::Work(groups) => {
                 for together in in_commits(groups) {
                     let committed = writer.commit(together);
-                    writer.tell(committed);
+                    writer.hand_on(committed);
                 }
                 writer.rest();
                 pause = IDLE;
@@ -93,7 +96,7 @@ pub(super) async fn work_in_task(shared: Arc<Shared>, storage: Box<dyn Storage>)
                     sleep(writer.storage.pause()).await;
                     let committed = writer.commit(together);
                     sleep(writer.storage.pause()).await;
-                    writer.tell(committed);
+                    writer.hand_on(committed);
                 }
                 writer.rest();
             }
@@ -136,31 +139,18 @@ impl<'a> Writer<'a> {
         self.disk.queued.fetch_sub(bytes, Ordering::Relaxed);
         self.disk.set_trouble(result.as_ref().err());
         self.is_tidy = false;
-        Committed { groups, result }
+        Committed { commit: Commit::of(groups), result }
     }
 
-    /// Tells each channel once, in the order in which they came.
-    fn tell(&self, Committed { groups, result }: Committed) {
-        let mut batch = Batch::new(self.shared);
-        let mut told: Vec<(Arc<ChannelEntry>, u64, Change)> = Vec::new();
-        for group in groups {
-            let Some(channel) = group.channel else { continue };
-            match told.iter_mut().find(|(known, ..)| Arc::ptr_eq(known, &channel)) {
-                Some((_, _, through)) => *through = group.through,
-                None => told.push((channel, group.epoch, group.through)),
+    /// Goes on with the next commit while the channels are told of this one. Of one that failed they are told before:
+    /// nothing of what they decided on top of it may be kept.
+    fn hand_on(&self, Committed { commit, result }: Committed) {
+        match result {
+            Ok(()) => self.disk.commits.put(commit),
+            Err(error) => {
+                commit.tell(self.shared, |channel, epoch, _, batch| channel.not_kept(epoch, error.kind, batch))
             }
         }
-        for (channel, epoch, through) in told {
-            match &result {
-                Ok(()) => channel.kept(epoch, through, &mut batch),
-                Err(error) => channel.not_kept(epoch, error.kind, &mut batch),
-            }
-            let name = channel.name().clone();
-            drop(channel);
-            batch.pull();
-            self.shared.channels.forget_if_unused(&name);
-        }
-        batch.finish();
     }
 
     /// Everything that was there is done.
@@ -184,5 +174,45 @@ impl<'a> Writer<'a> {
 
     fn now_ms(&self) -> u64 {
         millis(self.shared.clock.now())
+    }
+}
+
+/// The task that tells channels how far they are kept. It is one of the broker's runtime, beside the connections that it
+/// wakes, so that the disk's thread is free for the disk.
+pub(super) async fn tell_in_task(shared: Arc<Shared>) {
+    let Some(disk) = &shared.disk else { return };
+    while let Taken::Work(commits) = disk.commits.rung().await {
+        for commit in commits {
+            commit.tell(&shared, |channel, epoch, through, batch| channel.kept(epoch, through, batch));
+        }
+        disk.commits.done();
+        disk.changes.tell();
+    }
+}
+
+impl Commit {
+    fn of(groups: Vec<Group>) -> Self {
+        let mut channels: Vec<(Arc<ChannelEntry>, u64, Change)> = Vec::new();
+        for Group { channel, epoch, through: to, .. } in groups {
+            let Some(channel) = channel else { continue };
+            match channels.iter_mut().find(|(known, ..)| Arc::ptr_eq(known, &channel)) {
+                Some((_, _, through)) => *through = to,
+                None => channels.push((channel, epoch, to)),
+            }
+        }
+        Self(channels)
+    }
+
+    /// Tells each channel once, in the order in which they came.
+    fn tell(self, shared: &Arc<Shared>, mut tell: impl FnMut(&Arc<ChannelEntry>, u64, Change, &mut Batch)) {
+        let mut batch = Batch::new(shared);
+        for (channel, epoch, through) in self.0 {
+            tell(&channel, epoch, through, &mut batch);
+            let name = channel.name().clone();
+            drop(channel);
+            batch.pull();
+            shared.channels.forget_if_unused(&name);
+        }
+        batch.finish();
     }
 }

@@ -209,11 +209,11 @@ impl Contents {
     }
 
     fn end(&mut self, row: Row, end: &NewEnd) {
-        self.remove_answer(row);
+        self.remove_body(row.answer());
         match &end.outcome {
-            NewOutcome::Replied(of, answer) | NewOutcome::Failed(of, answer) => {
+            NewOutcome::Replied(answer) | NewOutcome::Failed(answer) => {
                 self.remove_body(row);
-                self.insert_body(*of, Body::of_answer(answer));
+                self.insert_body(row.answer(), Body::of_answer(answer));
             }
             NewOutcome::Dead { .. } => {}
             NewOutcome::Expired | NewOutcome::Cancelled => self.remove_body(row),
@@ -235,7 +235,7 @@ impl Contents {
     }
 
     fn forget(&mut self, row: Row) {
-        self.remove_answer(row);
+        self.remove_body(row.answer());
         self.drop_parts(row, |_, _| true);
         self.change(row, |kept| {
             kept.tried = None;
@@ -261,11 +261,6 @@ impl Contents {
             }
         });
         dropped.into_iter().for_each(|row| self.remove_body(row));
-    }
-
-    fn remove_answer(&mut self, row: Row) {
-        let answer = self.requests.get(&row).and_then(|kept| kept.ended.as_ref()?.outcome.answer());
-        answer.into_iter().for_each(|row| self.remove_body(row));
     }
 
     /// A request is kept for as long as it is open, or its outcome or its dead letter is kept.
@@ -314,9 +309,8 @@ impl Kept {
     /// Whether the body of this row is its message, its answer or one of its parts.
     #[cfg(feature = "simulation")]
     fn has(&self, row: Row) -> bool {
-        let answer = self.ended.as_ref().and_then(|ended| ended.outcome.answer());
         let parts = self.parts.iter().flat_map(|parts| parts.kept.values());
-        self.facts.row == row || answer == Some(row) || parts.into_iter().any(|(part, _)| *part == row)
+        self.facts.row == row || self.facts.row.answer() == row || parts.into_iter().any(|(part, _)| *part == row)
     }
 
     fn stored(&self) -> StoredRequest {

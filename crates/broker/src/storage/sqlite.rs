@@ -12,6 +12,7 @@ mod load;
 mod reader;
 mod records;
 pub(crate) mod stats;
+mod tables;
 mod values;
 mod writes;
 
@@ -27,6 +28,7 @@ pub use error::OpenError;
 use self::checksum::is_sound;
 use self::folder::Folder;
 use self::reader::SqliteReader;
+use self::tables::Tables;
 use self::values::{Columns, number, put};
 use super::{Reader, Start, Storage, StorageError, StorageErrorKind, Write};
 
@@ -118,7 +120,8 @@ impl Storage for SqliteStorage {
 
     fn commit(&mut self, now_ms: u64, writes: &[Write]) -> Result<(), StorageError> {
         self.change(|tables, meta| {
-            writes.iter().try_for_each(|write| writes::apply(tables, write))?;
+            let mut tables = Tables::of(tables);
+            writes.iter().try_for_each(|write| writes::apply(&mut tables, write))?;
             if let Some(meta) = meta
                 && now_ms >= meta.latest_ms.saturating_add(TIME_STEP_MS)
             {

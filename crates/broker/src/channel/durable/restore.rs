@@ -77,10 +77,6 @@ impl<'a> Restoring<'a> {
         if let Some(parts) = &parts {
             parts.kept.iter().for_each(|(row, _)| self.note(*row));
         }
-        if let Some(StoredEnd { outcome: StoredOutcome::Replied(row, _) | StoredOutcome::Failed(row, _), .. }) = &ended
-        {
-            self.note(*row);
-        }
         let address = self.address(&facts);
         let place = match address.mailbox() {
             Some(mailbox) if !is_acknowledged => mailbox.place_again(),
@@ -110,7 +106,7 @@ impl<'a> Restoring<'a> {
             accepted,
             tried: tried.map(restored_tried),
             parts: parts.map(restored_parts),
-            ended: ended.map(restored_end),
+            ended: ended.map(|ended| restored_end(facts.row, ended)),
         });
     }
 
@@ -186,10 +182,10 @@ fn restored_parts(parts: StoredParts) -> RestoredParts<BrokerHandles> {
     RestoredParts { delivery, first, kept }
 }
 
-fn restored_end(end: StoredEnd) -> (Ended<BrokerHandles>, bool) {
+fn restored_end(row: Row, end: StoredEnd) -> (Ended<BrokerHandles>, bool) {
     let ending = match end.outcome {
-        StoredOutcome::Replied(row, bytes) => Ending::Replied(message(row, bytes)),
-        StoredOutcome::Failed(row, bytes) => Ending::Failed(message(row, bytes)),
+        StoredOutcome::Replied(bytes) => Ending::Replied(message(row.answer(), bytes)),
+        StoredOutcome::Failed(bytes) => Ending::Failed(message(row.answer(), bytes)),
         StoredOutcome::Dead { reason, last } => Ending::Dead { reason, last: last.map(problem) },
         StoredOutcome::Expired => Ending::Expired,
         StoredOutcome::Cancelled => Ending::Cancelled,

@@ -111,7 +111,7 @@ impl Durable {
         &mut self,
         change: Change,
         answer: &Held<Answer>,
-        outcome: impl FnOnce(Row, Arc<Answer>) -> NewOutcome,
+        outcome: impl FnOnce(Arc<Answer>) -> NewOutcome,
     ) -> Option<NewOutcome> {
         let row = row_of(answer)?;
         let ask = Ask::Answer(row);
@@ -119,7 +119,7 @@ impl Durable {
         let answer = Arc::clone(answer);
         self.bytes += DISK_OVERHEAD + answer.payload.len() as u64;
         self.commit_brought(change, ask);
-        Some(outcome(row, answer))
+        Some(outcome(answer))
     }
 
     /// The command's content goes to the disk with this change.

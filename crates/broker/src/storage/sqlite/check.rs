@@ -27,8 +27,8 @@ const REFERENCES: [(&str, &str); 9] = [
         "the message of a dead letter is missing",
     ),
     (
-        "SELECT row FROM outcome AS of WHERE answer IS NOT NULL
-            AND NOT EXISTS (SELECT 1 FROM body WHERE row = of.answer)",
+        "SELECT row FROM outcome AS of WHERE bytes IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM body WHERE row = of.row + 1)",
         "the answer of an outcome is missing",
     ),
     (
@@ -55,7 +55,7 @@ const REFERENCES: [(&str, &str); 9] = [
         "SELECT row FROM body AS of WHERE NOT EXISTS (
                 SELECT 1 FROM request WHERE row = of.row AND (EXISTS (SELECT 1 FROM letter WHERE row = of.row)
                     OR NOT EXISTS (SELECT 1 FROM outcome WHERE row = of.row)))
-            EXCEPT SELECT answer FROM outcome EXCEPT SELECT row FROM part",
+            EXCEPT SELECT row + 1 FROM outcome WHERE bytes IS NOT NULL EXCEPT SELECT row FROM part",
         "nothing refers to this body",
     ),
 ];

@@ -30,7 +30,7 @@ const TABLES: &str = "
     ) STRICT;
     CREATE TABLE outcome (
         row INTEGER PRIMARY KEY, kind TEXT NOT NULL, attempts INTEGER NOT NULL, deliveries INTEGER NOT NULL,
-        since_ms INTEGER NOT NULL, settled_start INTEGER, settled_delivery INTEGER, answer INTEGER, bytes INTEGER,
+        since_ms INTEGER NOT NULL, settled_start INTEGER, settled_delivery INTEGER, bytes INTEGER,
         reason TEXT, last_code TEXT, last_message TEXT, is_acknowledged INTEGER NOT NULL, crc INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE letter (

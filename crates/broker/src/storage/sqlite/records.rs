@@ -99,9 +99,7 @@ pub(super) fn tried(columns: &mut Columns<'_>) -> Option<StoredTried> {
 
 pub(super) fn put_outcome(statement: &mut Statement<'_>, row: Row, end: &StoredEnd) -> rusqlite::Result<()> {
     let (answer, reason, last) = match &end.outcome {
-        StoredOutcome::Replied(answer, bytes) | StoredOutcome::Failed(answer, bytes) => {
-            (Some((answer.0, *bytes)), None, None)
-        }
+        StoredOutcome::Replied(bytes) | StoredOutcome::Failed(bytes) => (Some(*bytes), None, None),
         StoredOutcome::Dead { reason, last } => (None, Some(reason.as_str()), last.as_ref()),
         StoredOutcome::Expired | StoredOutcome::Cancelled => (None, None, None),
     };
@@ -113,8 +111,7 @@ pub(super) fn put_outcome(statement: &mut Statement<'_>, row: Row, end: &StoredE
         number(end.since_ms),
         optional_number(end.settled_by.map(|(start, _)| start)),
         optional_number(end.settled_by.map(|(_, delivery)| delivery)),
-        optional_number(answer.map(|(row, _)| row)),
-        optional_number(answer.map(|(_, bytes)| bytes)),
+        optional_number(answer),
         optional_text(reason),
         code,
         message,
@@ -128,12 +125,12 @@ pub(super) fn outcome(columns: &mut Columns<'_>) -> Option<StoredEnd> {
     let kind = columns.text()?;
     let (attempts, deliveries, since_ms) = (columns.number()?, columns.number()?, columns.number()?);
     let settled_by = columns.optional_number()?.zip(columns.optional_number()?);
-    let answer = columns.optional_number()?.map(Row).zip(columns.optional_number()?);
+    let answer = columns.optional_number()?;
     let reason = columns.optional_text()?;
     let last = columns.problem()?;
     let outcome = match (kind, answer) {
-        ("replied", Some((row, bytes))) => StoredOutcome::Replied(row, bytes),
-        ("failed", Some((row, bytes))) => StoredOutcome::Failed(row, bytes),
+        ("replied", Some(bytes)) => StoredOutcome::Replied(bytes),
+        ("failed", Some(bytes)) => StoredOutcome::Failed(bytes),
         ("dead", None) => StoredOutcome::Dead { reason: dead_reason(reason?)?, last },
         ("expired", None) => StoredOutcome::Expired,
         ("cancelled", None) => StoredOutcome::Cancelled,

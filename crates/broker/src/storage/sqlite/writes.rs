@@ -2,29 +2,30 @@
 
 use roundtrip_protocol::DeadReason;
 use rusqlite::types::ValueRef;
-use rusqlite::{CachedStatement, Connection, OptionalExtension, params_from_iter};
+use rusqlite::{CachedStatement, OptionalExtension, params_from_iter};
 
 use super::checksum::{is_sound, moved};
 use super::records::{self, Names, Place};
+use super::tables::Tables;
 use super::values::{Columns, put, text};
 use crate::message::Part;
 use crate::storage::body::Body;
 use crate::storage::{NewEnd, NewMessage, NewOutcome, NewRequest, Row, StoredEnd, Write};
 
 /// Does a write within a transaction.
-pub(super) fn apply(tables: &Connection, write: &Write) -> rusqlite::Result<()> {
+pub(super) fn apply(tables: &mut Tables<'_>, write: &Write) -> rusqlite::Result<()> {
     match write {
         Write::AddChannel { channel, name } => {
-            let mut statement = tables.prepare_cached("REPLACE INTO channel VALUES (?, ?, ?)")?;
-            put(&mut statement, channel.0.into(), &[text(name.as_str())])
+            let statement = tables.statement("REPLACE INTO channel VALUES (?, ?, ?)")?;
+            put(statement, channel.0.into(), &[text(name.as_str())])
         }
         Write::RemoveChannel { channel } => {
             run(tables, "DELETE FROM channel WHERE number = ?", [channel.0.into()]).map(drop)
         }
         Write::Accept(request) => accept(tables, request),
         Write::Move { row, tried } => {
-            let mut statement = tables.prepare_cached("REPLACE INTO tried VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
-            records::put_tried(&mut statement, *row, tried)
+            let statement = tables.statement("REPLACE INTO tried VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+            records::put_tried(statement, *row, tried)
         }
         Write::End { row, end } => self::end(tables, *row, end),
         Write::Acknowledge { row } => acknowledge(tables, *row),
@@ -32,9 +33,9 @@ pub(super) fn apply(tables: &Connection, write: &Write) -> rusqlite::Result<()> 
         Write::AddPart { request, delivery, number, row, part } => {
             drop_parts(tables, PARTS_BEFORE, [request.0, (*delivery).into()])?;
             let bytes = Part::bytes(&part.label, part.payload.len()) as u64;
-            let mut statement = tables.prepare_cached("INSERT INTO part VALUES (?, ?, ?, ?, ?, ?)")?;
+            let statement = tables.statement("INSERT INTO part VALUES (?, ?, ?, ?, ?, ?)")?;
             let place = Place { delivery: *delivery, number: *number, row: *row, bytes };
-            records::put_part(&mut statement, *request, &place)?;
+            records::put_part(statement, *request, &place)?;
             put_body(tables, *row, &Body::of_part(part))
         }
         Write::DropParts { request, delivery, through } => {
@@ -49,71 +50,74 @@ pub(super) fn apply(tables: &Connection, write: &Write) -> rusqlite::Result<()> 
     }
 }
 
-fn accept(tables: &Connection, request: &NewRequest) -> rusqlite::Result<()> {
+fn accept(tables: &mut Tables<'_>, request: &NewRequest) -> rusqlite::Result<()> {
     let NewRequest { facts, message } = request;
     match message {
         NewMessage::Here(request) => {
             if let Some(body) = Body::of_accepted(facts, request) {
                 put_body(tables, facts.row, &body)?;
             }
-            records::put_request(&mut *request_statement(tables)?, facts, &request.operation, true)
+            records::put_request(request_statement(tables)?, facts, &request.operation, true)
         }
         NewMessage::OfLetter(old) => {
             // The body is not read: what was damaged of it stays damaged.
             let sql = "UPDATE body SET row = ?2, crc = (crc | ?3) - (crc & ?3) WHERE row = ?1";
             run(tables, sql, [old.0, facts.row.0, moved(old.0, facts.row.0).cast_unsigned()])?;
-            let mut statement = tables.prepare_cached("SELECT * FROM request WHERE row = ?")?;
+            let statement = tables.statement("SELECT * FROM request WHERE row = ?")?;
             let operation = statement.query_row([old.0.cast_signed()], |row| {
                 let operation = records::request(&mut Columns::of(row), &mut Names::default());
                 Ok(operation.filter(|_| is_sound(row)).map(|(_, operation)| operation.to_owned()))
             });
             let operation = operation.optional()?.flatten();
             let (text, is_sound) = (operation.as_deref().unwrap_or_default(), operation.is_some());
-            records::put_request(&mut *request_statement(tables)?, facts, text, is_sound)
+            records::put_request(request_statement(tables)?, facts, text, is_sound)
         }
     }
 }
 
-fn request_statement(tables: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
-    tables.prepare_cached("INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+fn request_statement<'t, 'c>(tables: &'t mut Tables<'c>) -> rusqlite::Result<&'t mut CachedStatement<'c>> {
+    tables.statement("INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 }
 
-fn end(tables: &Connection, row: Row, end: &NewEnd) -> rusqlite::Result<()> {
-    remove_answer(tables, row)?;
+fn end(tables: &mut Tables<'_>, row: Row, end: &NewEnd) -> rusqlite::Result<()> {
     run(tables, "DELETE FROM tried WHERE row = ?", [row.0])?;
     match &end.outcome {
-        NewOutcome::Replied(of, answer) | NewOutcome::Failed(of, answer) => {
+        NewOutcome::Replied(answer) | NewOutcome::Failed(answer) => {
             remove_body(tables, row)?;
-            put_body(tables, *of, &Body::of_answer(answer))?;
+            put_body(tables, row.answer(), &Body::of_answer(answer))?;
         }
         NewOutcome::Dead { reason, last } => {
-            let mut statement = tables.prepare_cached("REPLACE INTO letter VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?;
-            records::put_letter(&mut statement, row, end, *reason, last.as_ref())?;
+            remove_body(tables, row.answer())?;
+            let statement = tables.statement("REPLACE INTO letter VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?;
+            records::put_letter(statement, row, end, *reason, last.as_ref())?;
             if *reason == DeadReason::Damaged {
                 accept_damage(tables, row)?;
             }
         }
-        NewOutcome::Expired | NewOutcome::Cancelled => remove_body(tables, row)?,
+        NewOutcome::Expired | NewOutcome::Cancelled => {
+            remove_body(tables, row)?;
+            remove_body(tables, row.answer())?;
+        }
     }
     put_outcome(tables, row, &StoredEnd::of(end))
 }
 
 /// The request is dead because of its damage: what can be read of its facts is what they are from here on, or it would
 /// die again at each start.
-fn accept_damage(tables: &Connection, row: Row) -> rusqlite::Result<()> {
-    let mut statement = tables.prepare_cached("SELECT * FROM request WHERE row = ?")?;
+fn accept_damage(tables: &mut Tables<'_>, row: Row) -> rusqlite::Result<()> {
+    let statement = tables.statement("SELECT * FROM request WHERE row = ?")?;
     let read = statement.query_row([row.0.cast_signed()], |row| {
         let read = records::request(&mut Columns::of(row), &mut Names::default());
         Ok(read.filter(|_| !is_sound(row)).map(|(facts, operation)| (facts, operation.to_owned())))
     });
     let Some((facts, operation)) = read.optional()?.flatten() else { return Ok(()) };
     run(tables, "DELETE FROM request WHERE row = ?", [row.0])?;
-    records::put_request(&mut *request_statement(tables)?, &facts, &operation, true)
+    records::put_request(request_statement(tables)?, &facts, &operation, true)
 }
 
 /// What is damaged stays so.
-fn acknowledge(tables: &Connection, row: Row) -> rusqlite::Result<()> {
-    let mut statement = tables.prepare_cached("SELECT * FROM outcome WHERE row = ?")?;
+fn acknowledge(tables: &mut Tables<'_>, row: Row) -> rusqlite::Result<()> {
+    let statement = tables.statement("SELECT * FROM outcome WHERE row = ?")?;
     let read = statement
         .query_row([row.0.cast_signed()], |row| Ok(records::outcome(&mut Columns::of(row)).filter(|_| is_sound(row))));
     match read.optional()?.flatten() {
@@ -122,13 +126,13 @@ fn acknowledge(tables: &Connection, row: Row) -> rusqlite::Result<()> {
     }
 }
 
-fn put_outcome(tables: &Connection, row: Row, end: &StoredEnd) -> rusqlite::Result<()> {
-    let sql = "REPLACE INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    records::put_outcome(&mut *tables.prepare_cached(sql)?, row, end)
+fn put_outcome(tables: &mut Tables<'_>, row: Row, end: &StoredEnd) -> rusqlite::Result<()> {
+    let sql = "REPLACE INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    records::put_outcome(tables.statement(sql)?, row, end)
 }
 
-fn forget(tables: &Connection, row: Row) -> rusqlite::Result<()> {
-    remove_answer(tables, row)?;
+fn forget(tables: &mut Tables<'_>, row: Row) -> rusqlite::Result<()> {
+    remove_body(tables, row.answer())?;
     drop_parts(tables, ALL_PARTS, [row.0])?;
     let had_outcome = run(tables, "DELETE FROM outcome WHERE row = ?", [row.0])? > 0;
     let over = "DELETE FROM request WHERE row = ?1 AND NOT EXISTS (SELECT 1 FROM letter WHERE row = ?1)";
@@ -154,14 +158,15 @@ const PARTS_THROUGH: Parts = [
     "DELETE FROM part WHERE request = ? AND delivery = ? AND number <= ?",
 ];
 
-fn drop_parts<const N: usize>(tables: &Connection, parts: Parts, which: [u64; N]) -> rusqlite::Result<()> {
+fn drop_parts<const N: usize>(tables: &mut Tables<'_>, parts: Parts, which: [u64; N]) -> rusqlite::Result<()> {
     let [find, remove] = parts;
     let mut dropped = Vec::new();
-    let mut statement = tables.prepare_cached(find)?;
+    let statement = tables.statement(find)?;
     let mut rows = statement.query(params_from_iter(which.map(u64::cast_signed)))?;
     while let Some(row) = rows.next()? {
         dropped.push(records::part(&mut Columns::of(row)).filter(|_| is_sound(row)));
     }
+    drop(rows);
     if dropped.is_empty() {
         return Ok(());
     }
@@ -170,25 +175,16 @@ fn drop_parts<const N: usize>(tables: &Connection, parts: Parts, which: [u64; N]
     run(tables, remove, which).map(drop)
 }
 
-fn remove_answer(tables: &Connection, row: Row) -> rusqlite::Result<()> {
-    let mut statement = tables.prepare_cached("SELECT * FROM outcome WHERE row = ?")?;
-    let answer = statement.query_row([row.0.cast_signed()], |row| {
-        let end = records::outcome(&mut Columns::of(row)).filter(|_| is_sound(row));
-        Ok(end.and_then(|end| end.outcome.answer()))
-    });
-    answer.optional()?.flatten().map_or(Ok(()), |answer| remove_body(tables, answer))
+fn put_body(tables: &mut Tables<'_>, row: Row, body: &Body) -> rusqlite::Result<()> {
+    let statement = tables.statement("REPLACE INTO body VALUES (?, ?, ?, ?)")?;
+    put(statement, row.0, &[ValueRef::Blob(&body.head), ValueRef::Blob(&body.payload)])
 }
 
-fn put_body(tables: &Connection, row: Row, body: &Body) -> rusqlite::Result<()> {
-    let mut statement = tables.prepare_cached("INSERT INTO body VALUES (?, ?, ?, ?)")?;
-    put(&mut statement, row.0, &[ValueRef::Blob(&body.head), ValueRef::Blob(&body.payload)])
-}
-
-fn remove_body(tables: &Connection, row: Row) -> rusqlite::Result<()> {
+fn remove_body(tables: &mut Tables<'_>, row: Row) -> rusqlite::Result<()> {
     run(tables, "DELETE FROM body WHERE row = ?", [row.0]).map(drop)
 }
 
 /// Runs a statement, and says how many rows it has changed.
-fn run<const N: usize>(tables: &Connection, sql: &str, parameters: [u64; N]) -> rusqlite::Result<usize> {
-    tables.prepare_cached(sql)?.execute(params_from_iter(parameters.map(u64::cast_signed)))
+fn run<const N: usize>(tables: &mut Tables<'_>, sql: &'static str, parameters: [u64; N]) -> rusqlite::Result<usize> {
+    tables.statement(sql)?.execute(params_from_iter(parameters.map(u64::cast_signed)))
 }

@@ -57,7 +57,7 @@ impl Author {
     }
 
     fn next(&mut self, channel: ChannelRow) -> Row {
-        self.last += 1;
+        self.last += 2; // The one between is that of its answer.
         Row::new(channel, self.last)
     }
 
@@ -104,8 +104,8 @@ impl Author {
         let answer = words::answer(self.last + 1);
         let outcome = match how % 5 {
             _ if is_damaged => NewOutcome::Dead { reason: DeadReason::Damaged, last: None },
-            0 => NewOutcome::Replied(self.next(row.channel()), answer),
-            1 => NewOutcome::Failed(self.next(row.channel()), answer),
+            0 => NewOutcome::Replied(answer),
+            1 => NewOutcome::Failed(answer),
             2 => NewOutcome::Expired,
             3 => NewOutcome::Cancelled,
             _ => NewOutcome::Dead { reason: DeadReason::AttemptsExhausted, last: Some(words::problem(how.into())) },

@@ -1,10 +1,10 @@
 //! All that a reader gives, in a form that can be compared.
 
 use bytes::Bytes;
-use roundtrip_protocol::ChannelName;
+use roundtrip_protocol::{ChannelName, OutcomeKind};
 
 use crate::storage::body::Body;
-use crate::storage::{Ask, ChannelRow, Content, Missing, Reader, Row, Stored, StoredOutcome};
+use crate::storage::{Ask, ChannelRow, Content, Missing, Reader, Row, Stored, StoredEnd};
 
 /// What is kept.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -37,10 +37,8 @@ pub(super) fn asks(stored: &Stored) -> Vec<Ask> {
     let mut asks = vec![Ask::Message(row), Ask::Operation(row)];
     if let Stored::Request(request) = stored {
         asks.extend(request.parts.iter().flat_map(|parts| parts.kept.iter().map(|(row, _)| Ask::Part(*row))));
-        asks.extend(request.ended.iter().filter_map(|ended| match ended.outcome {
-            StoredOutcome::Replied(row, _) | StoredOutcome::Failed(row, _) => Some(Ask::Answer(row)),
-            _ => None,
-        }));
+        let has_answer = |ended: &StoredEnd| matches!(ended.outcome.kind(), OutcomeKind::Replied | OutcomeKind::Failed);
+        asks.extend(request.ended.as_ref().filter(|ended| has_answer(ended)).map(|_| Ask::Answer(row.answer())));
     }
     asks
 }

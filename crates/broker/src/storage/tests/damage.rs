@@ -237,18 +237,11 @@ fn what_dies_of_its_damage_dies_once() {
 }
 
 #[test]
-fn what_is_damaged_stays_damaged_under_its_new_row_and_takes_nothing_along() {
+fn what_is_damaged_stays_damaged_under_its_new_row() {
     let letter = words::a_dead_letter(CHANNEL, 11);
     let (_folder, mut storage) = changed(&letter, "UPDATE body SET head = x'01'");
     storage.commit(2, &words::a_redrive(CHANNEL, 11, 12)).unwrap();
     assert_eq!(found(&storage, Ask::Message(Row::new(CHANNEL, 12))), Err(Missing::Damaged));
-
-    let other = Row::new(CHANNEL, 30);
-    let replied = NewOutcome::Replied(Row::new(CHANNEL, 12), words::answer(12));
-    let writes = [words::accept(words::facts(other)), words::accept(words::facts(ROW)), words::end(ROW, 3, replied)];
-    let (_folder, mut storage) = changed(&writes, &format!("UPDATE outcome SET answer = {}", other.0));
-    storage.commit(4, &[Write::Forget { row: ROW }]).unwrap();
-    assert_eq!(found(&storage, Ask::Message(other)).unwrap().1, words::message_text(30));
 }
 
 #[test]
