@@ -61,7 +61,7 @@ pub(crate) enum Workload {
 }
 
 /// The workloads that are there.
-const THERE: [Workload; 1] = [Workload::W5];
+const THERE: [Workload; 5] = [Workload::W1, Workload::W2, Workload::W3, Workload::W4, Workload::W5];
 
 impl fmt::Display for Workload {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_workload_that_is_not_there_yet_is_told_with_those_that_are() {
-        let error = workloads(&["--workload", "W5,W2"]).unwrap_err().to_string();
-        assert_eq!(error, "workload W2 is not there yet; there is: W5");
+        let error = workloads(&["--workload", "W5,W6"]).unwrap_err().to_string();
+        assert_eq!(error, "workload W6 is not there yet; there is: W1, W2, W3, W4, W5");
     }
 }
