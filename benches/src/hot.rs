@@ -21,6 +21,12 @@ use crate::report::{Figure, Table};
 use crate::rounds;
 use crate::side::{Cell, Side};
 
+/// The cells, with small payloads.
+pub(crate) const PING_PONG: Cell = Cell::of_one(128, 1);
+pub(crate) const ONE_TO_ONE: Cell = Cell::of_one(128, 256);
+pub(crate) const MANY: Cell = Cell { payload: 128, requesters: 16, outstanding: 64, services: 4 };
+pub(crate) const MORE: Cell = Cell { payload: 128, requesters: 64, outstanding: 4, services: 4 };
+
 /// Measures one of the four.
 pub(crate) fn measure(workload: Workload, quick: bool) -> anyhow::Result<Table> {
     // Else a ping-pong measures how long this machine takes to wake an idle CPU.
@@ -59,18 +65,11 @@ pub(crate) fn measure(workload: Workload, quick: bool) -> anyhow::Result<Table> 
 }
 
 fn cells(workload: Workload, quick: bool) -> (&'static str, Vec<Cell>) {
-    let (title, cell, large) = match workload {
-        Workload::W1 => ("ping-pong, server and load on one CPU", Cell::of_one(128, 1), false),
-        Workload::W2 => ("one requester, one service", Cell::of_one(128, 256), true),
-        Workload::W3 => {
-            let cell = Cell { payload: 128, requesters: 16, outstanding: 64, services: 4 };
-            ("many requesters, four services", cell, !quick)
-        }
-        _ => {
-            let cell = Cell { payload: 128, requesters: 64, outstanding: 4, services: 4 };
-            ("more requesters with little to do, four services", cell, false)
-        }
-    };
-    let cells = if large { vec![cell, Cell { payload: 16 * 1024, ..cell }] } else { vec![cell] };
-    (title, cells)
+    match workload {
+        Workload::W1 => ("ping-pong, server and load on one CPU", vec![PING_PONG]),
+        Workload::W2 => ("one requester, one service", vec![ONE_TO_ONE, ONE_TO_ONE.large()]),
+        Workload::W3 if quick => ("many requesters, four services", vec![MANY]),
+        Workload::W3 => ("many requesters, four services", vec![MANY, MANY.large()]),
+        _ => ("more requesters with little to do, four services", vec![MORE]),
+    }
 }

@@ -28,6 +28,7 @@ mod rounds;
 mod server;
 mod side;
 mod spread;
+mod target;
 
 use std::fs;
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
 //! What a run found: a table for people, JSON for programs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -8,7 +9,9 @@ use crate::arguments::Workload;
 use crate::machine::Machine;
 use crate::measurement::Measurement;
 use crate::rounds::{ROUNDS, Series};
+use crate::side::Cell;
 use crate::spread::Spread;
+use crate::target::{self, Judged};
 
 /// What a workload found.
 #[derive(Debug)]
@@ -43,14 +46,25 @@ impl Report {
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        let versions: serde_json::Map<String, Value> = self.versions().map(|(of, is)| (of.into(), is.into())).collect();
         let results: Vec<Value> = self.tables.iter().flat_map(Table::results).collect();
         let missing: Vec<_> = self.tables.iter().flat_map(|table| &table.missing).collect();
-        json!({ "machine": self.machine.to_json(), "versions": versions, "missing": missing, "results": results })
+        let targets: Vec<Value> = target::judge(self).iter().map(Judged::to_json).collect();
+        json!({
+            "machine": self.machine.to_json(),
+            "versions": self.versions(),
+            "missing": missing,
+            "results": results,
+            "targets": targets,
+        })
     }
 
-    fn versions(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.tables.iter().flat_map(|table| &table.versions).map(|(of, is)| (*of, is.as_str()))
+    pub(crate) fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    /// Each once, however many workloads it was measured in.
+    fn versions(&self) -> BTreeMap<&str, &str> {
+        self.tables.iter().flat_map(|table| &table.versions).map(|(of, is)| (*of, is.as_str())).collect()
     }
 }
 
@@ -78,6 +92,11 @@ impl Table {
                 "checked": series.rounds.iter().map(|round| round.checked).sum::<u64>(),
             })
         })
+    }
+
+    /// What one side showed in one cell.
+    pub(crate) fn series(&self, cell: Cell, side: &str) -> Option<&Series> {
+        self.series.iter().find(|series| series.cell == cell && series.side == side)
     }
 
     /// What the series is to each of the sides that it is held against, round by round.
@@ -109,7 +128,13 @@ impl Figure {
         Spread::of(series.rounds.iter().map(|round| self.of_round(round)))
     }
 
-    pub(crate) fn of_round(self, round: &Measurement) -> f64 {
+    /// What it is to that of another side, round by round.
+    pub(crate) fn ratio(self, ours: &Series, theirs: &Series) -> Option<Spread> {
+        let rounds = ours.rounds.iter().zip(&theirs.rounds);
+        Spread::of(rounds.map(|(ours, theirs)| self.of_round(ours) / self.of_round(theirs)))
+    }
+
+    fn of_round(self, round: &Measurement) -> f64 {
         match self {
             Self::Rps => round.rps,
             Self::P50 => round.p50_us,
@@ -132,7 +157,7 @@ impl fmt::Display for Figure {
     }
 }
 
-fn spread_to_json(spread: Spread, digits: i32) -> Value {
+pub(crate) fn spread_to_json(spread: Spread, digits: i32) -> Value {
     let scale = 10_f64.powi(digits);
     let [median, min, max] = [spread.median, spread.min, spread.max].map(|figure| (figure * scale).round() / scale);
     json!({ "median": median, "min": min, "max": max })
@@ -144,7 +169,9 @@ impl fmt::Display for Report {
         for (of, is) in self.versions() {
             writeln!(out, "version: {of} {is}")?;
         }
-        self.tables.iter().try_for_each(|table| write!(out, "{table}"))
+        self.tables.iter().try_for_each(|table| write!(out, "{table}"))?;
+        writeln!(out)?;
+        target::judge(self).iter().try_for_each(|judged| writeln!(out, "{judged}"))
     }
 }
 

@@ -23,6 +23,11 @@ impl Cell {
         Self { payload, requesters: 1, outstanding, services: 1 }
     }
 
+    /// The same with large payloads.
+    pub(crate) const fn large(self) -> Self {
+        Self { payload: 16 * 1024, ..self }
+    }
+
     /// How many requests are under way at once, of all together.
     pub(crate) const fn under_way(self) -> usize {
         self.requesters * self.outstanding
