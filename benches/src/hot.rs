@@ -40,12 +40,19 @@ pub(crate) fn measure(workload: Workload, quick: bool) -> anyhow::Result<Table> 
         Side { name: "relay", measure: lean::relay },
         Side { name: "relay-coalescing", measure: lean::coalescing_relay },
     ];
-    match peer::NATS.version() {
-        Some(version) => {
-            sides.push(Side { name: "nats-lean", measure: lean::nats });
-            versions.push((peer::NATS.name, version));
+    let peers = [
+        (peer::NATS, Side { name: "nats-lean", measure: lean::nats }),
+        (peer::REDIS, Side { name: "redis", measure: lean::redis }),
+        (peer::MOSQUITTO, Side { name: "mosquitto", measure: lean::mosquitto }),
+    ];
+    for (peer, side) in peers.into_iter().take(if quick { 1 } else { 3 }) {
+        match peer.version() {
+            Some(version) => {
+                sides.push(side);
+                versions.push((peer.name, version));
+            }
+            None => missing.push(peer.missing),
         }
-        None => missing.push(peer::NATS.missing),
     }
     if workload == Workload::W1 {
         // Until the protocol has such a submission, what is measured is one that is accepted on its own.

@@ -5,7 +5,9 @@
 //! and a [`Service`] of each server. They start no task and look nothing up for a request: its payload tells its place.
 
 mod load;
+pub(crate) mod mosquitto;
 pub(crate) mod nats;
+pub(crate) mod redis;
 pub(crate) mod relay;
 pub(crate) mod roundtrip;
 
@@ -47,11 +49,26 @@ pub(crate) enum Party {
     Service(Box<dyn Service>),
 }
 
-/// How somebody comes to a connection: a server's protocol, with the server's address.
+/// How a requester comes in.
+pub(crate) struct Entrance {
+    pub(crate) socket: TcpStream,
+    pub(crate) requester: Box<dyn Requester>,
+    /// Where it submits, if that is another connection, and who hears what comes back there.
+    pub(crate) submitting: Option<(TcpStream, Box<dyn Service>)>,
+}
+
+/// How everybody comes to a connection: a server's protocol, with the server's address.
 pub(crate) trait Doors {
     /// The requester of this number.
-    fn requester(&self, number: usize) -> anyhow::Result<(TcpStream, Box<dyn Requester>)>;
+    fn requester(&self, number: usize) -> anyhow::Result<Entrance>;
 
     /// The service of this number.
     fn service(&self, number: usize) -> anyhow::Result<(TcpStream, Box<dyn Service>)>;
+}
+
+impl Entrance {
+    /// By one connection for all.
+    pub(crate) fn new(socket: TcpStream, requester: impl Requester + 'static) -> Self {
+        Self { socket, requester: Box::new(requester), submitting: None }
+    }
 }

@@ -29,6 +29,13 @@ pub(crate) const REDIS: Peer = Peer {
     missing: "redis is missing: there is no redis-server on PATH; on Debian, apt-get install redis-server",
 };
 
+pub(crate) const MOSQUITTO: Peer = Peer {
+    name: "mosquitto",
+    ask: ["mosquitto", "-h"],
+    before: "",
+    missing: "mosquitto is missing: there is no mosquitto on PATH; on Debian, apt-get install mosquitto",
+};
+
 impl Peer {
     /// The version of the one on PATH, if there is one.
     pub(crate) fn version(self) -> Option<String> {
@@ -52,6 +59,8 @@ mod tests {
         assert_eq!(NATS.version_in("nats-server: v2.15.1\n").as_deref(), Some("2.15.1"));
         let redis = "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64";
         assert_eq!(REDIS.version_in(redis).as_deref(), Some("7.0.15"));
+        let mosquitto = "mosquitto version 2.0.11\n\nmosquitto is an MQTT v5.0/v3.1.1/v3.1 broker.";
+        assert_eq!(MOSQUITTO.version_in(mosquitto).as_deref(), Some("2.0.11"));
         assert_eq!(NATS.version_in("no such version"), None);
     }
 }

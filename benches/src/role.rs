@@ -3,6 +3,7 @@
 //! A server ends with the program that measures it, however that ends.
 
 use std::convert::Infallible;
+use std::fs;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -33,6 +34,12 @@ pub(crate) const NATS: &str = "as-nats";
 /// Redis, all of whose answers wait until what they tell of is on disk: `as-redis PORT FOLDER`.
 pub(crate) const REDIS: &str = "as-redis";
 
+/// Redis, which keeps nothing on disk: `as-redis-in-memory PORT`.
+pub(crate) const REDIS_IN_MEMORY: &str = "as-redis-in-memory";
+
+/// Mosquitto: `as-mosquitto PORT FOLDER`.
+pub(crate) const MOSQUITTO: &str = "as-mosquitto";
+
 /// The channel of requests.
 pub(crate) const CHANNEL: &str = "bench_request";
 
@@ -44,7 +51,11 @@ pub(crate) fn play(arguments: &[String]) -> Option<anyhow::Result<()>> {
         [role] if role == RELAY => be_a_relay(Writing::BehindEachRead),
         [role, how] if role == RELAY && how == COALESCING => be_a_relay(Writing::Coalescing),
         [role, port] if role == NATS => be_nats(port),
-        [role, port, folder] if role == REDIS => be_redis(port, Path::new(folder)),
+        [role, port] if role == REDIS_IN_MEMORY => be_redis(port, &["--save", "", "--appendonly", "no"]),
+        [role, port, folder] if role == REDIS => {
+            be_redis(port, &["--dir", folder, "--appendonly", "yes", "--appendfsync", "always", "--save", ""])
+        }
+        [role, port, folder] if role == MOSQUITTO => be_mosquitto(port, Path::new(folder)),
         _ => return None,
     };
     Some(ended.map(|never| match never {}))
@@ -74,12 +85,20 @@ fn be_nats(port: &str) -> anyhow::Result<Infallible> {
     Err(command.stdout(Stdio::null()).exec()).context("starting nats-server")
 }
 
-fn be_redis(port: &str, folder: &Path) -> anyhow::Result<Infallible> {
+fn be_redis(port: &str, arguments: &[&str]) -> anyhow::Result<Infallible> {
     end_with_the_load()?;
     let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--port", port, "--dir"]).arg(folder);
-    command.args(["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--loglevel", "warning"]);
+    command.args(["--bind", "127.0.0.1", "--port", port, "--loglevel", "warning"]).args(arguments);
     Err(command.stdout(Stdio::null()).exec()).context("starting redis-server")
+}
+
+/// Only a file can tell Mosquitto to send at once and to drop nothing.
+fn be_mosquitto(port: &str, folder: &Path) -> anyhow::Result<Infallible> {
+    end_with_the_load()?;
+    let file = folder.join("mosquitto.conf");
+    let settings = "allow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 0\nlog_dest none\n";
+    fs::write(&file, format!("listener {port} 127.0.0.1\n{settings}"))?;
+    Err(Command::new("mosquitto").arg("-c").arg(file).stdout(Stdio::null()).exec()).context("starting mosquitto")
 }
 
 fn end_with_the_load() -> anyhow::Result<()> {

@@ -4,8 +4,11 @@ use std::ffi::OsStr;
 use std::time::Duration;
 
 use crate::book::Trips;
+use crate::folder::Folder;
 use crate::lean::Load;
+use crate::lean::mosquitto::Mosquitto;
 use crate::lean::nats::Nats;
+use crate::lean::redis::Redis;
 use crate::lean::relay::Relay;
 use crate::lean::roundtrip::Roundtrip;
 use crate::measurement::Measurement;
@@ -36,6 +39,19 @@ fn measure_relay(arguments: &[&OsStr], cell: Cell) -> anyhow::Result<Measurement
 pub(super) fn nats(cell: Cell) -> anyhow::Result<Measurement> {
     let (server, address) = Server::start_on_a_port(role::NATS, &[])?;
     let load = Load::new(&Nats(address), cell)?;
+    Measurement::take(&mut Lean { load, server })
+}
+
+pub(super) fn redis(cell: Cell) -> anyhow::Result<Measurement> {
+    let (server, address) = Server::start_on_a_port(role::REDIS_IN_MEMORY, &[])?;
+    let load = Load::new(&Redis(address, cell.payload), cell)?;
+    Measurement::take(&mut Lean { load, server })
+}
+
+pub(super) fn mosquitto(cell: Cell) -> anyhow::Result<Measurement> {
+    let folder = Folder::new()?;
+    let (server, address) = Server::start_on_a_port(role::MOSQUITTO, &[folder.path().as_os_str()])?;
+    let load = Load::new(&Mosquitto(address), cell)?;
     Measurement::take(&mut Lean { load, server })
 }
 

@@ -1,10 +1,11 @@
 //! The load of every lean side: all requesters and services on one thread.
 
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use super::{Doors, Party};
+use super::{Doors, Entrance, Party};
 use crate::book::{Book, Limit, Trips};
 use crate::line::{Line, READ};
 use crate::poll::Poll;
@@ -18,6 +19,8 @@ pub(crate) struct Load {
     poll: Poll,
     lines: Vec<Line>,
     parties: Vec<Party>,
+    /// For each line, the one on which its requester submits.
+    submits_on: Vec<usize>,
     /// The lines that have something to write.
     touched: Vec<usize>,
     is_touched: Vec<bool>,
@@ -32,6 +35,7 @@ impl Load {
             poll: Poll::new()?,
             lines: Vec::new(),
             parties: Vec::new(),
+            submits_on: Vec::new(),
             touched: Vec::new(),
             is_touched: Vec::new(),
             cell,
@@ -42,13 +46,19 @@ impl Load {
             load.add(socket, Party::Service(service))?;
         }
         for number in 0..cell.requesters {
-            let (socket, requester) = doors.requester(number)?;
+            let Entrance { socket, requester, submitting } = doors.requester(number)?;
             load.add(socket, Party::Requester(requester))?;
+            if let Some((socket, hears)) = submitting {
+                let key = load.lines.len();
+                load.submits_on[key - 1] = key;
+                load.add(socket, Party::Service(hears))?;
+            }
         }
         Ok(load)
     }
 
-    fn add(&mut self, socket: std::net::TcpStream, party: Party) -> anyhow::Result<()> {
+    fn add(&mut self, socket: TcpStream, party: Party) -> anyhow::Result<()> {
+        self.submits_on.push(self.lines.len());
         self.lines.push(Line::new(socket, self.lines.len(), &self.poll)?);
         self.parties.push(party);
         self.is_touched.push(false);
@@ -60,13 +70,7 @@ impl Load {
         let mut book = Book::new(limit, self.cell.payload);
         let began = Instant::now();
         for key in 0..self.lines.len() {
-            if let Party::Requester(requester) = &mut self.parties[key] {
-                for _ in 0..self.cell.outstanding {
-                    let Some(mark) = book.begin_for(key as u32, began) else { break };
-                    requester.submit(mark, self.cell.payload, self.lines[key].out());
-                }
-                self.touch(key);
-            }
+            self.submit(key, self.cell.outstanding, &mut book, began);
         }
         self.write()?;
         let mut ready = Vec::new();
@@ -89,24 +93,31 @@ impl Load {
     /// Reads once from this line, and does what follows. All that one read brought is taken to have come at once.
     fn hear(&mut self, key: usize, book: &mut Book) -> anyhow::Result<()> {
         let Self { lines, parties, scratch, .. } = self;
-        let party = &mut parties[key];
-        lines[key].read(scratch, |input, out| match party {
+        let now = Instant::now();
+        let mut replied = 0;
+        lines[key].read(scratch, |input, out| match &mut parties[key] {
             Party::Service(service) => service.hear(input, out).context("a service"),
             Party::Requester(requester) => {
-                let now = Instant::now();
-                let mut replied = 0;
                 let mut end = |reply: &[u8]| {
                     replied += 1;
                     book.end_for(key as u32, reply, now)
                 };
-                let heard = requester.hear(input, out, &mut end).context("a requester")?;
-                for _ in 0..replied {
-                    let Some(mark) = book.begin_for(key as u32, now) else { break };
-                    requester.submit(mark, book.size(), out);
-                }
-                Ok(heard)
+                requester.hear(input, out, &mut end).context("a requester")
             }
-        })
+        })?;
+        self.submit(key, replied, book, now);
+        Ok(())
+    }
+
+    /// Has the requester of this line, if it is one, submit this many requests.
+    fn submit(&mut self, key: usize, requests: usize, book: &mut Book, now: Instant) {
+        let Party::Requester(requester) = &mut self.parties[key] else { return };
+        let on = self.submits_on[key];
+        for _ in 0..requests {
+            let Some(mark) = book.begin_for(key as u32, now) else { break };
+            requester.submit(mark, book.size(), self.lines[on].out());
+        }
+        self.touch(on);
     }
 
     fn is_done(&self) -> bool {

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use anyhow::Context;
 use bytes::{BufMut, BytesMut};
 
-use super::{Doors, Replied, Requester, Service};
+use super::{Doors, Entrance, Replied, Requester, Service};
 use crate::payload::Mark;
 
 const SUBJECT: &str = "bench.request";
@@ -42,10 +42,10 @@ fn read_line(socket: &mut TcpStream) -> anyhow::Result<String> {
 }
 
 impl Doors for Nats {
-    fn requester(&self, number: usize) -> anyhow::Result<(TcpStream, Box<dyn Requester>)> {
+    fn requester(&self, number: usize) -> anyhow::Result<Entrance> {
         let inbox = format!("_INBOX.{number}");
         let socket = self.connect(&format!("SUB {inbox}.* 1"))?;
-        Ok((socket, Box::new(Asking { inbox })))
+        Ok(Entrance::new(socket, Asking { inbox }))
     }
 
     fn service(&self, _number: usize) -> anyhow::Result<(TcpStream, Box<dyn Service>)> {

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use bytes::BytesMut;
 
-use super::{Doors, Replied, Requester, Service};
+use super::{Doors, Entrance, Replied, Requester, Service};
 use crate::payload::Mark;
 use crate::relay::{self, FRAME, Role};
 
@@ -21,8 +21,8 @@ impl Relay {
 }
 
 impl Doors for Relay {
-    fn requester(&self, _number: usize) -> anyhow::Result<(TcpStream, Box<dyn Requester>)> {
-        Ok((self.connect(Role::Requester)?, Box::new(Asking)))
+    fn requester(&self, _number: usize) -> anyhow::Result<Entrance> {
+        Ok(Entrance::new(self.connect(Role::Requester)?, Asking))
     }
 
     fn service(&self, _number: usize) -> anyhow::Result<(TcpStream, Box<dyn Service>)> {

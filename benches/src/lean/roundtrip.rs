@@ -13,7 +13,7 @@ use roundtrip_protocol::{
     RequesterNumber, Subscribe, VERSION, decode_header, encode_prefix_and_header,
 };
 
-use super::{Doors, Requester, Service};
+use super::{Doors, Entrance, Service};
 use crate::role;
 use requester::Asking;
 use service::Answering;
@@ -63,11 +63,11 @@ impl Roundtrip {
 }
 
 impl Doors for Roundtrip {
-    fn requester(&self, number: usize) -> anyhow::Result<(TcpStream, Box<dyn Requester>)> {
+    fn requester(&self, number: usize) -> anyhow::Result<Entrance> {
         let requester = RequesterName::new(format!("bench-{number}"))?;
         let introduce = Introduce { number: REQUESTER, requester, unnamed: false };
         let socket = self.connect(b'r', number, &[introduce.into()])?;
-        Ok((socket, Box::new(Asking::new(number as u32))))
+        Ok(Entrance::new(socket, Asking::new(number as u32)))
     }
 
     fn service(&self, number: usize) -> anyhow::Result<(TcpStream, Box<dyn Service>)> {
