@@ -5,9 +5,28 @@ use std::time::Duration;
 use std::{fs, io};
 
 use anyhow::Context;
+use rustix::time::{ClockId, clock_gettime};
+
+/// What all processes have had that come of this one, and it itself: a server may be started by another program.
+pub(crate) fn of_tree(id: u32) -> anyhow::Result<Duration> {
+    let mut sum = of_process(id)?;
+    for task in fs::read_dir(format!("/proc/{id}/task"))? {
+        let children = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
+        for child in children.split_whitespace() {
+            sum += of_tree(child.parse()?)?;
+        }
+    }
+    Ok(sum)
+}
+
+/// What this process has had, with all threads that it ever had.
+pub(crate) fn of_this_process() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
 
 /// What the threads have had that this process has now. One that has ended is not in it.
-pub(crate) fn of_process(id: u32) -> anyhow::Result<Duration> {
+fn of_process(id: u32) -> anyhow::Result<Duration> {
     let tasks = PathBuf::from(format!("/proc/{id}/task"));
     let entries = fs::read_dir(&tasks).context("processor time is read from /proc, as Linux has it")?;
     entries.map(|entry| of_thread(&entry?.path())).sum()

@@ -12,15 +12,23 @@ mod book;
 mod cpu;
 mod durable;
 mod folder;
+mod hot;
+mod lean;
+mod line;
 mod machine;
 mod measurement;
+mod one_cpu;
 mod payload;
+mod peer;
+mod poll;
+mod relay;
 mod report;
 mod role;
 mod rounds;
 mod server;
 mod side;
 mod spread;
+mod target;
 
 use std::fs;
 use std::process::ExitCode;
@@ -49,8 +57,10 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let mut report = Report::new(Machine::here());
     eprintln!("{}", report.machine);
     for workload in workloads {
+        use Workload::{W1, W2, W3, W4, W5};
         match workload {
-            Workload::W5 => report.add(durable::measure(arguments.quick)?),
+            W5 => report.add(durable::measure(arguments.quick)?),
+            W1 | W2 | W3 | W4 => report.add(hot::measure(workload, arguments.quick)?),
             other => anyhow::bail!("{other} is not there"),
         }
     }

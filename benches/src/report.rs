@@ -1,23 +1,29 @@
 //! What a run found: a table for people, JSON for programs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::arguments::Workload;
 use crate::machine::Machine;
 use crate::measurement::Measurement;
 use crate::rounds::{ROUNDS, Series};
+use crate::side::Cell;
 use crate::spread::Spread;
+use crate::target::{self, Judged};
 
 /// What a workload found.
 #[derive(Debug)]
 pub(crate) struct Table {
-    pub(crate) workload: &'static str,
+    pub(crate) workload: Workload,
     pub(crate) title: &'static str,
     /// The series of a cell stand together.
     pub(crate) series: Vec<Series>,
     /// The sides that the others are held against.
     pub(crate) against: &'static [&'static str],
+    /// By what.
+    pub(crate) compared: Figure,
     pub(crate) versions: Vec<(&'static str, String)>,
     /// What could not be measured, and why.
     pub(crate) missing: Vec<&'static str>,
@@ -40,14 +46,25 @@ impl Report {
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        let versions: serde_json::Map<String, Value> = self.versions().map(|(of, is)| (of.into(), is.into())).collect();
         let results: Vec<Value> = self.tables.iter().flat_map(Table::results).collect();
         let missing: Vec<_> = self.tables.iter().flat_map(|table| &table.missing).collect();
-        json!({ "machine": self.machine.to_json(), "versions": versions, "missing": missing, "results": results })
+        let targets: Vec<Value> = target::judge(self).iter().map(Judged::to_json).collect();
+        json!({
+            "machine": self.machine.to_json(),
+            "versions": self.versions(),
+            "missing": missing,
+            "results": results,
+            "targets": targets,
+        })
     }
 
-    fn versions(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.tables.iter().flat_map(|table| &table.versions).map(|(of, is)| (*of, is.as_str()))
+    pub(crate) fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    /// Each once, however many workloads it was measured in.
+    fn versions(&self) -> BTreeMap<&str, &str> {
+        self.tables.iter().flat_map(|table| &table.versions).map(|(of, is)| (*of, is.as_str())).collect()
     }
 }
 
@@ -60,52 +77,87 @@ impl Table {
                 .collect();
             let of = |figure: Figure, digits| figure.of(series).map(|spread| spread_to_json(spread, digits));
             json!({
-                "workload": self.workload,
+                "workload": self.workload.to_string(),
                 "payload": series.cell.payload,
+                "requesters": series.cell.requesters,
                 "outstanding": series.cell.outstanding,
+                "services": series.cell.services,
                 "side": series.side,
                 "rps": of(Figure::Rps, 0),
                 "p50_us": of(Figure::P50, 1),
                 "p99_us": of(Figure::P99, 1),
                 "cpu_us": of(Figure::Cpu, 2),
+                "load_us": of(Figure::Load, 2),
                 "ratios": ratios,
                 "checked": series.rounds.iter().map(|round| round.checked).sum::<u64>(),
             })
         })
     }
 
-    /// How many requests a second the series has for each one of the sides that it is held against, round by round.
+    /// What one side showed in one cell.
+    pub(crate) fn series(&self, cell: Cell, side: &str) -> Option<&Series> {
+        self.series.iter().find(|series| series.cell == cell && series.side == side)
+    }
+
+    /// What the series is to each of the sides that it is held against, round by round.
     fn ratios<'a>(&'a self, series: &'a Series) -> impl Iterator<Item = (&'static str, Option<Spread>)> + 'a {
         self.against.iter().map(|side| {
             let other = self.series.iter().find(|other| other.side == *side && other.cell == series.cell);
             let pairs = other.into_iter().flat_map(|other| series.rounds.iter().zip(&other.rounds));
-            (*side, Spread::of(pairs.map(|(ours, theirs)| ours.rps / theirs.rps)))
+            (
+                *side,
+                Spread::of(pairs.map(|(ours, theirs)| self.compared.of_round(ours) / self.compared.of_round(theirs))),
+            )
         })
     }
 }
 
 /// What is told of a series.
-#[derive(Debug, Clone, Copy)]
-enum Figure {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Figure {
     Rps,
     P50,
     P99,
     Cpu,
+    Load,
 }
 
 impl Figure {
-    fn of(self, series: &Series) -> Option<Spread> {
-        let figure = |round: &Measurement| match self {
+    /// Over all rounds.
+    pub(crate) fn of(self, series: &Series) -> Option<Spread> {
+        Spread::of(series.rounds.iter().map(|round| self.of_round(round)))
+    }
+
+    /// What it is to that of another side, round by round.
+    pub(crate) fn ratio(self, ours: &Series, theirs: &Series) -> Option<Spread> {
+        let rounds = ours.rounds.iter().zip(&theirs.rounds);
+        Spread::of(rounds.map(|(ours, theirs)| self.of_round(ours) / self.of_round(theirs)))
+    }
+
+    fn of_round(self, round: &Measurement) -> f64 {
+        match self {
             Self::Rps => round.rps,
             Self::P50 => round.p50_us,
             Self::P99 => round.p99_us,
             Self::Cpu => round.cpu_us,
-        };
-        Spread::of(series.rounds.iter().map(figure))
+            Self::Load => round.load_us,
+        }
     }
 }
 
-fn spread_to_json(spread: Spread, digits: i32) -> Value {
+impl fmt::Display for Figure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Rps => "requests/s",
+            Self::P50 => "p50",
+            Self::P99 => "p99",
+            Self::Cpu => "server CPU",
+            Self::Load => "load CPU",
+        })
+    }
+}
+
+pub(crate) fn spread_to_json(spread: Spread, digits: i32) -> Value {
     let scale = 10_f64.powi(digits);
     let [median, min, max] = [spread.median, spread.min, spread.max].map(|figure| (figure * scale).round() / scale);
     json!({ "median": median, "min": min, "max": max })
@@ -117,41 +169,47 @@ impl fmt::Display for Report {
         for (of, is) in self.versions() {
             writeln!(out, "version: {of} {is}")?;
         }
-        self.tables.iter().try_for_each(|table| write!(out, "{table}"))
+        self.tables.iter().try_for_each(|table| write!(out, "{table}"))?;
+        writeln!(out)?;
+        target::judge(self).iter().try_for_each(|judged| writeln!(out, "{judged}"))
     }
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "\n{}, {}", self.workload, self.title)?;
-        writeln!(out, "median (min to max) of {ROUNDS} rounds; the ratios are of requests/s, within a round")?;
+        writeln!(out, "median (min to max) of {ROUNDS} rounds; the ratios are of {}, within a round", self.compared)?;
         let mut cell = None;
         for series in &self.series {
             if cell != Some(series.cell) {
                 cell = Some(series.cell);
-                write!(out, "\n{}\n{:12} {:>25}", series.cell, "side", "requests/s")?;
-                write!(out, " {:>22} {:>22} {:>21}", "p50, ms", "p99, ms", "server CPU, us")?;
+                write!(out, "\n{}\n{:23} {:>31}", series.cell, "side", "requests/s")?;
+                for (title, ..) in COLUMNS {
+                    write!(out, " {title:>26}")?;
+                }
                 self.against.iter().try_for_each(|side| write!(out, " {:>20}", format!("x {side}")))?;
                 writeln!(out)?;
             }
-            write!(out, "{:12}", series.side)?;
-            for (figure, scale, width, digits) in [
-                (Figure::Rps, 1.0, 25, 0),
-                (Figure::P50, 1e-3, 22, 2),
-                (Figure::P99, 1e-3, 22, 2),
-                (Figure::Cpu, 1.0, 21, 1),
-            ] {
-                write!(out, " {:>width$}", printed(figure.of(series), scale, digits))?;
+            write!(out, "{:23} {:>31}", series.side, printed(Figure::Rps.of(series), 0))?;
+            for (_, figure, digits) in COLUMNS {
+                write!(out, " {:>26}", printed(figure.of(series), digits))?;
             }
-            self.ratios(series).try_for_each(|(_, ratio)| write!(out, " {:>20}", printed(ratio, 1.0, 2)))?;
+            self.ratios(series).try_for_each(|(_, ratio)| write!(out, " {:>20}", printed(ratio, 2)))?;
             writeln!(out)?;
         }
         self.missing.iter().try_for_each(|line| writeln!(out, "\n{line}"))
     }
 }
 
-fn printed(spread: Option<Spread>, scale: f64, digits: usize) -> String {
+/// The columns of a table behind that of requests/s: title, figure, digits.
+const COLUMNS: [(&str, Figure, usize); 4] = [
+    ("p50, us", Figure::P50, 1),
+    ("p99, us", Figure::P99, 1),
+    ("server CPU, us", Figure::Cpu, 2),
+    ("load CPU, us", Figure::Load, 2),
+];
+
+fn printed(spread: Option<Spread>, digits: usize) -> String {
     let Some(Spread { median, min, max }) = spread else { return "-".to_owned() };
-    let [median, min, max] = [median, min, max].map(|figure| figure * scale);
     format!("{median:.digits$} ({min:.digits$} to {max:.digits$})")
 }

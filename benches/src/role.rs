@@ -3,20 +3,42 @@
 //! A server ends with the program that measures it, however that ends.
 
 use std::convert::Infallible;
+use std::fs;
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
 use roundtrip::Broker;
-use roundtrip::broker::ChannelSettings;
+use roundtrip::broker::{BrokerBuilder, ChannelSettings};
 use rustix::process::{Signal, set_parent_process_death_signal};
+
+use crate::relay::{self, Writing};
 
 /// This broker, with a folder for its data: `as-broker FOLDER`.
 pub(crate) const BROKER: &str = "as-broker";
 
+/// This broker, which keeps nothing on disk: `as-broker-in-memory`.
+pub(crate) const BROKER_IN_MEMORY: &str = "as-broker-in-memory";
+
+/// The relay: `as-relay`, or `as-relay coalescing`.
+pub(crate) const RELAY: &str = "as-relay";
+
+/// What makes the relay write once for all that could be read at the same time.
+pub(crate) const COALESCING: &str = "coalescing";
+
+/// NATS: `as-nats PORT`.
+pub(crate) const NATS: &str = "as-nats";
+
 /// Redis, all of whose answers wait until what they tell of is on disk: `as-redis PORT FOLDER`.
 pub(crate) const REDIS: &str = "as-redis";
+
+/// Redis, which keeps nothing on disk: `as-redis-in-memory PORT`.
+pub(crate) const REDIS_IN_MEMORY: &str = "as-redis-in-memory";
+
+/// Mosquitto: `as-mosquitto PORT FOLDER`.
+pub(crate) const MOSQUITTO: &str = "as-mosquitto";
 
 /// The channel of requests.
 pub(crate) const CHANNEL: &str = "bench_request";
@@ -24,29 +46,59 @@ pub(crate) const CHANNEL: &str = "bench_request";
 /// Plays the role that the arguments name, if they name one.
 pub(crate) fn play(arguments: &[String]) -> Option<anyhow::Result<()>> {
     let ended = match arguments {
-        [role, folder] if role == BROKER => be_a_broker(Path::new(folder)),
-        [role, port, folder] if role == REDIS => be_redis(port, Path::new(folder)),
+        [role, folder] if role == BROKER => be_a_broker(Broker::builder().data(Path::new(folder))),
+        [role] if role == BROKER_IN_MEMORY => be_a_broker(Broker::builder()),
+        [role] if role == RELAY => be_a_relay(Writing::BehindEachRead),
+        [role, how] if role == RELAY && how == COALESCING => be_a_relay(Writing::Coalescing),
+        [role, port] if role == NATS => be_nats(port),
+        [role, port] if role == REDIS_IN_MEMORY => be_redis(port, &["--save", "", "--appendonly", "no"]),
+        [role, port, folder] if role == REDIS => {
+            be_redis(port, &["--dir", folder, "--appendonly", "yes", "--appendfsync", "always", "--save", ""])
+        }
+        [role, port, folder] if role == MOSQUITTO => be_mosquitto(port, Path::new(folder)),
         _ => return None,
     };
     Some(ended.map(|never| match never {}))
 }
 
 /// One thread for the broker, as the binary has it; the disk has its own.
-fn be_a_broker(data: &Path) -> anyhow::Result<Infallible> {
+fn be_a_broker(builder: BrokerBuilder) -> anyhow::Result<Infallible> {
     end_with_the_load()?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let broker = Broker::builder().data(data).channel(ChannelSettings::new(CHANNEL)).start()?;
+        let broker = builder.channel(ChannelSettings::new(CHANNEL)).start()?;
         println!("{}", broker.listen("127.0.0.1:0").await?);
         Ok(std::future::pending().await)
     })
 }
 
-fn be_redis(port: &str, folder: &Path) -> anyhow::Result<Infallible> {
+fn be_a_relay(writing: Writing) -> anyhow::Result<Infallible> {
+    end_with_the_load()?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("{}", listener.local_addr()?);
+    relay::serve(&listener, writing)
+}
+
+fn be_nats(port: &str) -> anyhow::Result<Infallible> {
+    end_with_the_load()?;
+    let mut command = Command::new("nats-server");
+    command.args(["--addr", "127.0.0.1", "--port", port, "--log", "/dev/null"]);
+    Err(command.stdout(Stdio::null()).exec()).context("starting nats-server")
+}
+
+fn be_redis(port: &str, arguments: &[&str]) -> anyhow::Result<Infallible> {
     end_with_the_load()?;
     let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--port", port, "--dir"]).arg(folder);
-    command.args(["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--loglevel", "warning"]);
+    command.args(["--bind", "127.0.0.1", "--port", port, "--loglevel", "warning"]).args(arguments);
     Err(command.stdout(Stdio::null()).exec()).context("starting redis-server")
+}
+
+/// Only a file can tell Mosquitto to send at once and to drop nothing.
+fn be_mosquitto(port: &str, folder: &Path) -> anyhow::Result<Infallible> {
+    end_with_the_load()?;
+    let file = folder.join("mosquitto.conf");
+    let settings = "allow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 0\nlog_dest none\n";
+    fs::write(&file, format!("listener {port} 127.0.0.1\n{settings}"))?;
+    Err(Command::new("mosquitto").arg("-c").arg(file).stdout(Stdio::null()).exec()).context("starting mosquitto")
 }
 
 fn end_with_the_load() -> anyhow::Result<()> {

@@ -29,7 +29,7 @@ pub(crate) fn measure(cells: &[Cell], sides: &[Side]) -> anyhow::Result<Vec<Seri
         for cell in shuffled(cells.len()) {
             for side in shuffled(sides.len()) {
                 let series = &mut all[cell * sides.len() + side];
-                let measured = Measurement::take(&sides[side], cells[cell])
+                let measured = (sides[side].measure)(cells[cell])
                     .with_context(|| format!("{}, {}, round {round}", series.side, series.cell))?;
                 eprintln!("round {round}: {}, {}: {:.0} requests/s", series.cell, series.side, measured.rps);
                 series.rounds.push(measured);

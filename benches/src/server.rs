@@ -2,12 +2,17 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
 use crate::cpu;
+
+/// How long a server may take to listen.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server that runs. Dropped, it is killed.
 #[derive(Debug)]
@@ -21,6 +26,22 @@ impl Server {
         Ok(Self(command.spawn().context("starting a server")?))
     }
 
+    /// Starts a server that is told its port as its first argument, and waits until it listens there.
+    pub(crate) fn start_on_a_port(role: &str, arguments: &[&OsStr]) -> anyhow::Result<(Self, SocketAddr)> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?; // Free again, and the server takes it.
+        let port = address.port().to_string();
+        let arguments = [&[OsStr::new(&port)], arguments].concat();
+        let mut server = Self::start(role, &arguments)?;
+        let began = Instant::now();
+        while let Err(error) = TcpStream::connect(address) {
+            let ended = server.0.try_wait()?;
+            anyhow::ensure!(ended.is_none(), "the server ended as it started; it said why above");
+            anyhow::ensure!(began.elapsed() < PATIENCE, "the server does not listen: {error}");
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok((server, address))
+    }
+
     /// The line that it prints when it is ready.
     pub(crate) fn ready(&mut self) -> anyhow::Result<String> {
         let stdout = self.0.stdout.take().context("a server says once that it is ready")?;
@@ -32,7 +53,7 @@ impl Server {
 
     /// How much processor time it has had.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        cpu::of_process(self.0.id())
+        cpu::of_tree(self.0.id())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::server::Server;
 use crate::side::{Cell, Running};
 
 /// Starts the broker, and connects both parties to it.
-pub(super) fn start(cell: Cell) -> anyhow::Result<Box<dyn Running>> {
+pub(super) fn start(cell: Cell) -> anyhow::Result<Box<dyn Running<u64>>> {
     let folder = Folder::new()?;
     let mut server = Server::start(role::BROKER, &[folder.path().as_os_str()])?;
     let address = server.ready()?;
@@ -40,7 +40,7 @@ struct Durable {
     _folder: Folder,
 }
 
-impl Running for Durable {
+impl Running<u64> for Durable {
     fn run(&mut self, requests: u64) -> anyhow::Result<Trips> {
         let book = Rc::new(RefCell::new(Book::new(requests, self.cell.payload)));
         let everyone = LocalSet::new();

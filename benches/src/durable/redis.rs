@@ -14,13 +14,8 @@ mod connection;
 mod requester;
 mod service;
 
-use std::ffi::OsStr;
-use std::net::{SocketAddr, TcpListener};
-use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
-
-use anyhow::Context;
+use std::time::Duration;
 
 use crate::book::{Book, Trips};
 use crate::folder::Folder;
@@ -34,38 +29,15 @@ use service::Service;
 /// The most entries that are read at once.
 const MOST: &str = "1024";
 
-/// How long a start may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The version of the server on PATH, if there is one.
-pub(super) fn version() -> Option<String> {
-    let told = Command::new("redis-server").arg("--version").output().ok()?;
-    let told = String::from_utf8(told.stdout).ok()?;
-    told.split_whitespace().find_map(|word| word.strip_prefix("v=")).map(str::to_owned)
-}
-
 /// Starts the server, and connects both parties to it.
-pub(super) fn start(cell: Cell) -> anyhow::Result<Box<dyn Running>> {
+pub(super) fn start(cell: Cell) -> anyhow::Result<Box<dyn Running<u64>>> {
     let folder = Folder::new()?;
-    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?; // Free again, and Redis takes it.
-    let port = address.port().to_string();
-    let server = Server::start(role::REDIS, &[OsStr::new(&port), folder.path().as_os_str()])?;
-    let mut admin = connect_at_last(address)?;
+    let (server, address) = Server::start_on_a_port(role::REDIS, &[folder.path().as_os_str()])?;
+    let mut admin = Connection::to(address)?;
     admin.ask(&[b"XGROUP", b"CREATE", b"requests", b"services", b"$", b"MKSTREAM"])?;
     let service = Service::new(Connection::to(address)?);
     let requester = Requester::new(Connection::to(address)?, Connection::to(address)?);
     Ok(Box::new(Redis { service, requester, server, cell, _folder: folder }))
-}
-
-/// A server that starts listens after a while.
-fn connect_at_last(address: SocketAddr) -> anyhow::Result<Connection> {
-    let began = Instant::now();
-    loop {
-        match Connection::to(address) {
-            Err(_) if began.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(5)),
-            connected => return connected.context("redis-server does not listen"),
-        }
-    }
 }
 
 struct Redis {
@@ -76,7 +48,7 @@ struct Redis {
     _folder: Folder,
 }
 
-impl Running for Redis {
+impl Running<u64> for Redis {
     fn run(&mut self, requests: u64) -> anyhow::Result<Trips> {
         let Self { service, requester, cell, .. } = self;
         let mut book = Book::new(requests, cell.payload);

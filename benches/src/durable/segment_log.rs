@@ -32,7 +32,7 @@ enum Kind {
 }
 
 /// Starts the thread that writes.
-pub(super) fn start(cell: Cell) -> anyhow::Result<Box<dyn Running>> {
+pub(super) fn start(cell: Cell) -> anyhow::Result<Box<dyn Running<u64>>> {
     let folder = Folder::new()?;
     let path = folder.path().join("segment");
     let file = File::create(&path)?;
@@ -79,7 +79,7 @@ struct SegmentLog {
     _folder: Folder,
 }
 
-impl Running for SegmentLog {
+impl Running<u64> for SegmentLog {
     fn run(&mut self, requests: u64) -> anyhow::Result<Trips> {
         let mut book = Book::new(requests, self.cell.payload);
         for _ in 0..self.cell.outstanding {
@@ -135,7 +135,7 @@ impl SegmentLog {
             let [kind, length @ ..] = head;
             body.resize(u32::from_le_bytes(length) as usize, 0);
             log.read_exact(&mut body)?;
-            let number = payload::number(&body, self.cell.payload).context("a record is not whole")?;
+            let number = payload::read(&body, self.cell.payload).context("a record is not whole")?.number;
             let is_there = under_way.get_mut(number as usize).context("a record is of no request")?;
             let expected = if *is_there { Kind::Reply } else { Kind::Request };
             anyhow::ensure!(kind == expected as u8, "record {kind} of request {number} stands where it should not");
