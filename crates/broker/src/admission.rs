@@ -4,9 +4,9 @@
 //! Frames are decoded ahead of their session, which may not have bound a channel yet when a payload for it comes. So
 //! this part follows the bindings of a connection itself.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt};
 use roundtrip_protocol::{AddPart, Answer, ChannelNumber, Header, Refusal, RefusalCode, Settle, Settlement, Submit};
 use roundtrip_transport::Admission;
 

@@ -80,6 +80,8 @@ pub(crate) struct Disk {
     used: AtomicU64,
     /// What is on its way to the disk.
     queued: AtomicU64,
+    /// How many groups were decided whose channels were not told yet what became of them.
+    untold: AtomicUsize,
     /// What is set aside for the outcomes of open requests.
     reserved: AtomicU64,
     /// How many bytes of contents channels keep in memory although they are on disk.
@@ -102,6 +104,7 @@ impl Disk {
             limit,
             used: AtomicU64::new(0),
             queued: AtomicU64::new(0),
+            untold: AtomicUsize::new(0),
             reserved: AtomicU64::new(0),
             shelved: AtomicUsize::new(0),
             most_shelved: memory / 64,
@@ -144,6 +147,7 @@ impl Disk {
     /// Takes what a step of a channel decided. Under the channel's lock, so that groups of a channel keep their order.
     pub(crate) fn write(&self, group: Group) {
         self.queued.fetch_add(group.bytes, Ordering::Relaxed);
+        self.untold.fetch_add(1, Ordering::Relaxed);
         self.writes.put(group);
     }
 
@@ -221,12 +225,7 @@ impl Disk {
 
     /// Waits until everything that was decided is on disk, or cannot be.
     pub(crate) async fn until_kept(&self) {
-        self.changes.until(|| (self.is_idle() || self.is_in_trouble()).then_some(())).await;
-    }
-
-    /// In this order: what the writer has committed is with the commits before it is done.
-    fn is_idle(&self) -> bool {
-        self.writes.is_idle() && self.commits.is_idle()
+        self.changes.until(|| (self.untold.load(Ordering::Acquire) == 0 || self.is_in_trouble()).then_some(())).await;
     }
 
     /// Ends the work, when what waits is done. It blocks for the commit that is under way.

@@ -83,11 +83,17 @@ pub(crate) async fn run(shared: &Arc<Shared>) -> ShutdownReport {
         tracing::debug!("some outcomes were not acknowledged");
     }
     let unacknowledged = sum(shared).outcomes;
+    // Whoever settled last is told so before its connection ends; and what the ends lead to is kept too.
+    until_kept(shared).await;
     say_the_end(shared).await;
+    until_kept(shared).await;
+    ShutdownReport { failed, unacknowledged, kept: sum(shared).kept }
+}
+
+async fn until_kept(shared: &Shared) {
     if let Some(disk) = &shared.disk {
         disk.until_kept().await;
     }
-    ShutdownReport { failed, unacknowledged, kept: sum(shared).kept }
 }
 
 /// Services first: they hear of it before requesters are refused.

@@ -123,7 +123,11 @@ impl Connection for InProcessConnection {
     fn poll_receive(&mut self, context: &mut Context<'_>, frames: &mut VecDeque<Frame>) -> Poll<Result<(), Broken>> {
         let before = frames.len();
         while frames.len() == before {
-            match self.session.peer.poll_take(context, usize::MAX, Lending::BytesAlone, frames) {
+            let taken = self
+                .session
+                .peer
+                .poll_take(context, usize::MAX, Lending::BytesAlone, &mut |frame| frames.push_back(frame));
+            match taken {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Taken::End) => return Poll::Ready(Err(self.why_over())),
                 Poll::Ready(Taken::Some { fell_under_mark: false }) => {}

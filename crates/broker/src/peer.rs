@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use roundtrip_core::{PeerId, Tell, Time};
-use roundtrip_protocol::{DeadLetter, Frame, MailboxEnd, MailboxNumber, TicketNumber};
+use roundtrip_protocol::{DeadLetter, Frame, Header, MailboxEnd, MailboxNumber, TicketNumber};
 use roundtrip_transport::{Heard, runtime};
 
 pub(crate) use self::item::{Item, Lending, millis as item_millis};
@@ -96,8 +96,8 @@ impl Peer {
     }
 
     /// Puts a frame before the connection.
-    pub(crate) fn send(&self, frame: impl Into<Frame>, batch: &mut Batch) {
-        self.put(Item::Ready(frame.into()), batch);
+    pub(crate) fn send(&self, header: impl Into<Header>, batch: &mut Batch) {
+        self.put(Item::ready(header), batch);
     }
 
     /// Puts a dead letter before the connection.
@@ -130,7 +130,7 @@ impl Peer {
         let closed = outbox.open.close_mailbox(number);
         if closed.is_some() {
             let frame = roundtrip_protocol::MailboxClosed { mailbox: number, reason };
-            self.push(&mut outbox, Item::Ready(frame.into()));
+            self.push(&mut outbox, Item::ready(frame));
         }
         drop(outbox);
         // The handle may be the last of its mailbox, which is forgotten then: not under this lock.
@@ -153,20 +153,19 @@ impl Peer {
         outbox.open.close_ticket(number)
     }
 
-    /// Takes waiting frames: all, or what makes up about `at_most` bytes.
+    /// Takes waiting frames: all, or what makes up about `at_most` bytes. `take` gets them while the outbox is locked.
     pub(crate) fn poll_take(
         &self,
         context: &Context<'_>,
         at_most: usize,
         lending: Lending,
-        frames: &mut VecDeque<Frame>,
+        take: &mut impl FnMut(Frame),
     ) -> Poll<Taken> {
         let mut outbox = self.0.outbox.locked();
         if outbox.state == State::Closed {
             return Poll::Ready(Taken::End);
         }
-        let before = frames.len();
-        let mut taken = 0;
+        let (mut taken, mut is_empty) = (0, true);
         while taken < at_most
             && let Some(item) = outbox.items.pop_front()
         {
@@ -175,14 +174,15 @@ impl Peer {
             outbox.texts -= item.texts();
             let progress = if let Item::Progress(ticket) = &item { outbox.progress.remove(ticket) } else { None };
             if let Some(frame) = item.into_frame(progress, lending) {
-                frames.push_back(frame);
+                take(frame);
                 taken += weight;
+                is_empty = false;
             }
         }
         outbox.count_room();
         let fell_under_mark = outbox.was_over_mark && self.is_under_mark();
         outbox.was_over_mark &= !fell_under_mark;
-        if frames.len() == before && !fell_under_mark {
+        if is_empty && !fell_under_mark {
             if outbox.state == State::Closing {
                 return Poll::Ready(Taken::End);
             }

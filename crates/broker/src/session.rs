@@ -13,10 +13,11 @@ mod part;
 mod requester;
 mod service;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use foldhash::{HashMap, HashMapExt};
 use roundtrip_core::planted::{self, Fault as Planted};
 use roundtrip_core::{Command, Peer as _, PeerId};
 use roundtrip_protocol::{

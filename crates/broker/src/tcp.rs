@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use roundtrip_protocol::{ErrorCode, Frame, Limits, VERSION};
+use roundtrip_protocol::{ErrorCode, Limits, VERSION};
 use roundtrip_transport::{Arrival, Broken, Reader, WriteQueue, runtime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -93,7 +93,6 @@ where
         reader,
         write,
         queue: WriteQueue::new(),
-        frames: VecDeque::new(),
         arrivals: VecDeque::new(),
         is_greeted: false,
         buffers,
@@ -121,7 +120,6 @@ struct TcpSession<R, W> {
     reader: Reader<R, Doorkeeper>,
     write: W,
     queue: WriteQueue,
-    frames: VecDeque<Frame>,
     /// Frames of the last read that were not handled yet.
     arrivals: VecDeque<Arrival<Room, Unread>>,
     batch: Batch,
@@ -214,11 +212,15 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> TcpSession<R, W> {
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Turn> {
         loop {
             if self.queue.len() < QUEUED {
-                let taken = self.session.peer.poll_take(context, QUEUED, Lending::WithRoom, &mut self.frames);
-                for frame in self.frames.drain(..) {
-                    if let Err(error) = self.queue.push(frame) {
-                        return Poll::Ready(Turn::Broken(error));
+                let Self { session, queue, .. } = self;
+                let mut pushed = Ok(());
+                let taken = session.peer.poll_take(context, QUEUED, Lending::WithRoom, &mut |frame| {
+                    if pushed.is_ok() {
+                        pushed = queue.push(frame);
                     }
+                });
+                if let Err(error) = pushed {
+                    return Poll::Ready(Turn::Broken(error));
                 }
                 match taken {
                     Poll::Ready(Taken::Some { fell_under_mark: true }) => return Poll::Ready(Turn::Resume),

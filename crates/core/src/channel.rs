@@ -44,6 +44,7 @@ mod key;
 mod lease;
 mod pace;
 mod part;
+mod places;
 mod queue;
 mod record;
 mod request;

@@ -3,9 +3,10 @@
 //! It never holds an outcome, only where to find it, and never calls a channel. It offers entries to readers; whether
 //! an offered entry was sent the caller knows, and says so when it was not: [`Mailbox::handle_skipped`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 
+use foldhash::{HashMap, HashMapExt};
 use roundtrip_protocol::{MailboxNumber, OpenMode};
 
 use crate::handles::{Peer, PeerId};

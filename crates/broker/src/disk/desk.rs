@@ -16,8 +16,6 @@ pub(crate) struct Desk<T> {
 
 struct State<T> {
     waiting: Vec<T>,
-    /// What was taken is not done yet.
-    is_busy: bool,
     is_closed: bool,
 }
 
@@ -54,7 +52,7 @@ impl Bell {
 
 impl<T> Desk<T> {
     pub(super) fn new(bell: Bell) -> Self {
-        Self { state: Mutex::new(State { waiting: Vec::new(), is_busy: false, is_closed: false }), bell }
+        Self { state: Mutex::new(State { waiting: Vec::new(), is_closed: false }), bell }
     }
 
     pub(super) fn put(&self, work: T) {
@@ -85,17 +83,6 @@ impl<T> Desk<T> {
 
     pub(super) fn is_closed(&self) -> bool {
         self.state.locked().is_closed
-    }
-
-    /// Whether nothing waits, and nothing is being done.
-    pub(super) fn is_idle(&self) -> bool {
-        let state = self.state.locked();
-        state.waiting.is_empty() && !state.is_busy
-    }
-
-    /// What was taken is done.
-    pub(super) fn done(&self) {
-        self.state.locked().is_busy = false;
     }
 
     /// For a thread: waits for work, at most so long if that is said.
@@ -135,7 +122,6 @@ impl<T> Desk<T> {
 
 fn take<T>(state: &mut State<T>) -> Option<Taken<T>> {
     if !state.waiting.is_empty() {
-        state.is_busy = true;
         return Some(Taken::Work(std::mem::take(&mut state.waiting)));
     }
     state.is_closed.then_some(Taken::End)

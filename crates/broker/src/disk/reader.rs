@@ -55,15 +55,12 @@ pub(super) async fn work_in_task(shared: Arc<Shared>, mut reader: Box<dyn Reader
             sleep(reader.pause()).await;
             left.extend(try_to_run(&shared, disk, &mut *reader, errand));
         }
-        disk.errands.done();
     }
 }
 
 /// Runs errands in order. Those that the disk does not do now come back, to be tried again.
 fn run_all(shared: &Arc<Shared>, disk: &Disk, reader: &mut dyn Reader, errands: Vec<Errand>) -> Vec<Errand> {
-    let left = errands.into_iter().filter_map(|errand| try_to_run(shared, disk, reader, errand)).collect();
-    disk.errands.done();
-    left
+    errands.into_iter().filter_map(|errand| try_to_run(shared, disk, reader, errand)).collect()
 }
 
 /// Runs an errand, unless the work has ended. It comes back if the disk does not do it now.

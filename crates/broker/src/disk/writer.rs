@@ -35,8 +35,13 @@ pub(crate) struct Group {
     pub(crate) bytes: u64,
 }
 
-/// How far each channel of a commit is kept, since it began again so many times.
-pub(crate) struct Commit(Vec<(Arc<ChannelEntry>, u64, Change)>);
+/// What is to be told of a commit.
+pub(crate) struct Commit {
+    /// How far each channel is kept, since it began again so many times.
+    channels: Vec<(Arc<ChannelEntry>, u64, Change)>,
+    /// How many groups it had.
+    groups: usize,
+}
 
 /// What became of a commit, and of what.
 struct Committed {
@@ -67,7 +72,6 @@ pub(super) fn work(shared: &Arc<Shared>, storage: Box<dyn Storage>) {
                     let committed = writer.commit(together);
                     writer.hand_on(committed);
                 }
-                writer.rest();
                 pause = IDLE;
             }
             Taken::Nothing if writer.disk.is_in_trouble() => writer.try_again(),
@@ -98,7 +102,6 @@ pub(super) async fn work_in_task(shared: Arc<Shared>, storage: Box<dyn Storage>)
                     sleep(writer.storage.pause()).await;
                     writer.hand_on(committed);
                 }
-                writer.rest();
             }
             Taken::Nothing => writer.try_again(),
             Taken::End => return,
@@ -129,6 +132,7 @@ impl<'a> Writer<'a> {
     /// One commit. What a channel decided before it began again counts no more.
     fn commit(&mut self, mut groups: Vec<Group>) -> Committed {
         let bytes = groups.iter().map(|group| group.bytes).sum::<u64>();
+        let count = groups.len();
         groups.retain(|group| group.channel.as_ref().is_none_or(|channel| channel.epoch() == group.epoch));
         let writes: Vec<Write> = groups.iter_mut().flat_map(|group| std::mem::take(&mut group.writes)).collect();
         let result = self.storage.commit(self.now_ms(), &writes);
@@ -139,7 +143,7 @@ impl<'a> Writer<'a> {
         self.disk.queued.fetch_sub(bytes, Ordering::Relaxed);
         self.disk.set_trouble(result.as_ref().err());
         self.is_tidy = false;
-        Committed { commit: Commit::of(groups), result }
+        Committed { commit: Commit::of(groups, count), result }
     }
 
     /// Goes on with the next commit while the channels are told of this one. Of one that failed they are told before:
@@ -151,12 +155,6 @@ impl<'a> Writer<'a> {
                 commit.tell(self.shared, |channel, epoch, _, batch| channel.not_kept(epoch, error.kind, batch))
             }
         }
-    }
-
-    /// Everything that was there is done.
-    fn rest(&self) {
-        self.disk.writes.done();
-        self.disk.changes.tell();
     }
 
     fn try_again(&mut self) {
@@ -185,13 +183,11 @@ pub(super) async fn tell_in_task(shared: Arc<Shared>) {
         for commit in commits {
             commit.tell(&shared, |channel, epoch, through, batch| channel.kept(epoch, through, batch));
         }
-        disk.commits.done();
-        disk.changes.tell();
     }
 }
 
 impl Commit {
-    fn of(groups: Vec<Group>) -> Self {
+    fn of(groups: Vec<Group>, count: usize) -> Self {
         let mut channels: Vec<(Arc<ChannelEntry>, u64, Change)> = Vec::new();
         for Group { channel, epoch, through: to, .. } in groups {
             let Some(channel) = channel else { continue };
@@ -200,13 +196,13 @@ impl Commit {
                 None => channels.push((channel, epoch, to)),
             }
         }
-        Self(channels)
+        Self { channels, groups: count }
     }
 
     /// Tells each channel once, in the order in which they came.
     fn tell(self, shared: &Arc<Shared>, mut tell: impl FnMut(&Arc<ChannelEntry>, u64, Change, &mut Batch)) {
         let mut batch = Batch::new(shared);
-        for (channel, epoch, through) in self.0 {
+        for (channel, epoch, through) in self.channels {
             tell(&channel, epoch, through, &mut batch);
             let name = channel.name().clone();
             drop(channel);
@@ -214,5 +210,10 @@ impl Commit {
             shared.channels.forget_if_unused(&name);
         }
         batch.finish();
+        if let Some(disk) = &shared.disk {
+            // What the channels decided when they were told is counted already.
+            disk.untold.fetch_sub(self.groups, Ordering::Release);
+            disk.changes.tell();
+        }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use roundtrip_core::Outcome;
 use roundtrip_protocol::{
-    ChannelName, DeadLetterEntry, Frame, Header, MailboxNumber, Problem, Progress, ProgressUpdate, Redrive, Redriven,
-    RequestId, RequesterName, ServiceNumber, TicketNumber, Token,
+    Accepted, Acknowledged, Answered, ChannelName, DeadLetterEntry, Frame, Header, MailboxNumber, Problem, Progress,
+    ProgressUpdate, Redrive, Redriven, RequestId, RequesterName, ServiceNumber, TicketNumber, Token,
 };
 
 use crate::handles::BrokerHandles;
@@ -15,18 +15,24 @@ use crate::message::{Answer, Part, Payload, Request, travelling};
 /// About how many bytes a frame has beside its texts and its payload.
 const FRAME: usize = 96;
 
-/// Something that waits to be sent.
+/// Something that waits to be sent. Many wait before a busy connection: what is rare and large is boxed.
 pub(crate) enum Item {
-    /// A frame.
-    Ready(Frame),
+    /// A frame that no request is without.
+    Accepted(Accepted),
+    /// Another one.
+    Answered(Answered),
+    /// Another one.
+    Acknowledged(Acknowledged),
+    /// Any other frame.
+    Ready(Box<Header>),
     /// A request, handed over.
     Delivery {
         service: ServiceNumber,
         token: Token,
         attempt: u32,
-        lease: Duration,
-        remaining: Duration,
-        attempt_timeout: Option<Duration>,
+        lease_ms: u64,
+        remaining_ms: u64,
+        attempt_ms: Option<u64>,
         requester: RequesterName,
         redrive_of: Option<RequestId>,
         request: Arc<Request>,
@@ -63,13 +69,14 @@ pub(crate) enum Lending {
 
 impl Item {
     pub(crate) fn ready(header: impl Into<Header>) -> Self {
-        Self::Ready(header.into().into())
+        Self::Ready(Box::new(header.into()))
     }
 
     /// About how many bytes it is on the way. It is the same as long as the item waits.
     pub(crate) fn weight(&self) -> usize {
         FRAME
             + match self {
+                Self::Accepted(_) | Self::Answered(_) | Self::Acknowledged(_) => 0,
                 Self::Ready(_) => self.texts(),
                 Self::Delivery { payload, request, .. } => {
                     payload.as_ref().map_or(0, |payload| payload.bytes().len()) + request.label.bytes()
@@ -86,7 +93,7 @@ impl Item {
     /// How many bytes of texts it owns itself.
     pub(crate) fn texts(&self) -> usize {
         match self {
-            Self::Ready(frame) => match &frame.header {
+            Self::Ready(header) => match &**header {
                 Header::Error(error) => error.message.len(),
                 Header::Refused(refused) => refused.refusal.message.len(),
                 Header::State(state) => state.progress.as_ref().map_or(0, |at| at.stage.len() + at.note.len()),
@@ -106,14 +113,17 @@ impl Item {
     /// The frame. None for a progress that something later made void.
     pub(crate) fn into_frame(self, latest: Option<Progress>, lending: Lending) -> Option<Frame> {
         Some(match self {
-            Self::Ready(frame) => frame,
+            Self::Accepted(header) => header.into(),
+            Self::Answered(header) => header.into(),
+            Self::Acknowledged(header) => header.into(),
+            Self::Ready(header) => Frame::from(*header),
             Self::Delivery {
                 service,
                 token,
                 attempt,
-                lease,
-                remaining,
-                attempt_timeout,
+                lease_ms,
+                remaining_ms,
+                attempt_ms,
                 requester,
                 redrive_of,
                 request,
@@ -123,9 +133,9 @@ impl Item {
                     service,
                     token,
                     attempt,
-                    lease_ms: millis(lease),
-                    remaining_ms: millis(remaining),
-                    attempt_ms: attempt_timeout.map(millis),
+                    lease_ms,
+                    remaining_ms,
+                    attempt_ms,
                     requester,
                     redrive_of,
                     operation: request.operation.to_string(),

@@ -1,8 +1,9 @@
 //! The numbers of a connection that stand for tickets and mailboxes. They lie beside the outbox because they are
 //! closed when a frame that says so is put into it, by whoever does that.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use foldhash::{HashMap, HashMapExt};
 use roundtrip_protocol::{ChannelNumber, MailboxNumber, Refusal, RequestId, TicketNumber};
 
 use crate::mailbox::MailboxHandle;

@@ -70,7 +70,7 @@ impl Outbox {
             }
             Tell::State { ticket, state, ahead, services, attempts, remaining, redrive_of, progress } => {
                 Some(match self.open.ticket(ticket)?.asked {
-                    Asked::UnlessKnown(_) => Item::ready(Accepted { ticket, services, duplicate: None }),
+                    Asked::UnlessKnown(_) => Item::Accepted(Accepted { ticket, services, duplicate: None }),
                     Asked::Plainly => {
                         let remaining_ms = remaining.map(item_millis);
                         Item::ready(roundtrip_protocol::State {
@@ -92,7 +92,7 @@ impl Outbox {
                     let reply_channel = original.place.reply_channel();
                     Duplicate { id: original.id, requester: original.requester, reply_channel }
                 });
-                Some(Item::ready(Accepted { ticket, services, duplicate }))
+                Some(Item::Accepted(Accepted { ticket, services, duplicate }))
             }
             Tell::Outcome { ticket, outcome } => {
                 self.open.ticket(ticket)?;
@@ -106,7 +106,9 @@ impl Outbox {
                     None => Some(Item::Progress(ticket)),
                 }
             }
-            Tell::Acknowledged { call, result } => Some(Item::ready(roundtrip_protocol::Acknowledged { call, result })),
+            Tell::Acknowledged { call, result } => {
+                Some(Item::Acknowledged(roundtrip_protocol::Acknowledged { call, result }))
+            }
             Tell::Part { ticket, delivery, number, part } => {
                 self.open.ticket(ticket)?;
                 Some(Item::Part { ticket, delivery, number, part: Arc::clone(part.here()?) })
@@ -135,9 +137,9 @@ impl Outbox {
                     service,
                     token,
                     attempt,
-                    lease,
-                    remaining,
-                    attempt_timeout,
+                    lease_ms: item_millis(lease),
+                    remaining_ms: item_millis(remaining),
+                    attempt_ms: attempt_timeout.map(item_millis),
                     requester,
                     redrive_of,
                     request,
@@ -145,7 +147,7 @@ impl Outbox {
                 })
             }
             Tell::PartsRoom { service, token } => Some(Item::ready(roundtrip_protocol::PartsRoom { service, token })),
-            Tell::Answered { call, answer } => Some(Item::ready(roundtrip_protocol::Answered { call, answer })),
+            Tell::Answered { call, answer } => Some(Item::Answered(roundtrip_protocol::Answered { call, answer })),
             Tell::Stop { service, token, reason } => {
                 Some(Item::ready(roundtrip_protocol::Stop { service, token, reason }))
             }

@@ -1,13 +1,15 @@
 //! Who gets the next request: services with credit take turns, and the oldest request goes first.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use roundtrip_protocol::{Hold, RequestId, ServiceNumber, Token};
 
 use super::effect::Tell;
+use super::places::Places;
 use super::record::Record;
 use super::request::{Delivery, Request, Stage};
+use super::slots::Slot;
 use super::{ServiceInstance, Step};
 use crate::handles::{Handles, Peer, PeerId};
 use crate::planted::{self, Fault};
@@ -19,6 +21,9 @@ use crate::time::Time;
 pub const DELIVERIES_AT_ONCE: usize = 16;
 
 type Key = (PeerId, ServiceNumber);
+
+/// A delivery that a subscription holds: whose it is, and its place there.
+pub(super) type Holding = (PeerId, ServiceNumber, Slot);
 
 /// The services that take deliveries over connections, and whose turn it is.
 #[derive(Debug)]
@@ -37,7 +42,7 @@ struct Subscription<H: Handles> {
     hold: Hold,
     lease: Duration,
     credit: u32,
-    held: BTreeSet<RequestId>,
+    held: Places<RequestId>,
     /// A service takes its deliveries back before it subscribes.
     subscribed: bool,
     has_turn: bool,
@@ -93,13 +98,13 @@ impl<H: Handles> Services<H> {
     }
 
     /// Ends a subscription and gives back what it held.
-    pub(super) fn remove(&mut self, peer: PeerId, service: ServiceNumber) -> BTreeSet<RequestId> {
+    pub(super) fn remove(&mut self, peer: PeerId, service: ServiceNumber) -> Vec<RequestId> {
         let Some(subscription) = self.subscriptions.remove(&(peer, service)) else {
-            return BTreeSet::new();
+            return Vec::new();
         };
         self.subscribed -= usize::from(subscription.subscribed);
         self.turns.retain(|key| *key != (peer, service));
-        subscription.held
+        subscription.held.iter().copied().collect()
     }
 
     /// The services of a connection.
@@ -107,15 +112,15 @@ impl<H: Handles> Services<H> {
         self.keys(peer).into_iter().map(|(_, service)| service).collect()
     }
 
-    /// A service holds a delivery that it took back.
-    pub(super) fn hold(&mut self, peer: H::Peer, service: ServiceInstance, hold: Hold, id: RequestId) {
-        self.entry(peer, service, hold).held.insert(id);
+    /// A service holds a delivery that it took back. Returns its place there.
+    pub(super) fn hold(&mut self, peer: H::Peer, service: ServiceInstance, hold: Hold, id: RequestId) -> Slot {
+        self.entry(peer, service, hold).held.insert(id)
     }
 
     /// A service holds a delivery no longer.
-    pub(super) fn let_go(&mut self, (peer, service): Key, id: RequestId) {
+    pub(super) fn let_go(&mut self, (peer, service, place): Holding) {
         if let Some(subscription) = self.subscriptions.get_mut(&(peer, service)) {
-            subscription.held.remove(&id);
+            subscription.held.remove(place);
             if subscription.is_over() {
                 self.subscriptions.remove(&(peer, service));
             } else if !planted::is(Fault::LostWakeUp) {
@@ -167,7 +172,7 @@ impl<H: Handles> Services<H> {
             hold,
             lease: Duration::ZERO,
             credit: 0,
-            held: BTreeSet::new(),
+            held: Places::default(),
             subscribed: false,
             has_turn: false,
         })
@@ -211,15 +216,22 @@ impl<H: Handles> Step<'_, H> {
             let Some(Request { id, .. }) = self.channel.requests.at(slot) else { return };
             let id = *id;
             let Some(subscription) = self.channel.services.poll_turn() else { return };
-            subscription.held.insert(id);
+            let place = subscription.held.insert(id);
             let peer = subscription.peer.clone();
             let (service, hold, lease) = (subscription.instance, subscription.hold, subscription.lease);
             self.channel.pace.take(self.now.time, rate);
-            self.deliver(id, &peer, service, hold, lease);
+            self.deliver(id, &peer, (service, place), hold, lease);
         }
     }
 
-    fn deliver(&mut self, id: RequestId, peer: &H::Peer, service: ServiceInstance, hold: Hold, lease: Duration) {
+    fn deliver(
+        &mut self,
+        id: RequestId,
+        peer: &H::Peer,
+        (service, place): (ServiceInstance, Slot),
+        hold: Hold,
+        lease: Duration,
+    ) {
         let now = self.now.time;
         let attempt_timeout = self.channel.settings.attempt_timeout;
         if self.channel.requests.get_mut(&id).is_some_and(Request::catch_up) {
@@ -244,6 +256,7 @@ impl<H: Handles> Step<'_, H> {
         let delivery = Delivery {
             number: request.deliveries,
             service,
+            place,
             hold,
             lease,
             renewed: now,
@@ -265,11 +278,11 @@ impl<H: Handles> Step<'_, H> {
     pub(super) fn leave_service(&mut self, id: RequestId) {
         self.channel.held -= 1;
         let delivery = self.channel.requests.get(&id).and_then(|request| match &request.stage {
-            Stage::InFlight(delivery) => delivery.subscription(),
+            Stage::InFlight(delivery) => delivery.holding(),
             _ => None,
         });
-        if let Some(key) = delivery {
-            self.channel.services.let_go(key, id);
+        if let Some(holding) = delivery {
+            self.channel.services.let_go(holding);
         }
     }
 }

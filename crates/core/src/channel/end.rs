@@ -79,7 +79,7 @@ impl<H: Handles> Step<'_, H> {
         self.take_down(id);
         let Some(request) = self.channel.requests.remove(&id) else { return };
         for follower in request.followers.iter() {
-            self.channel.followed.remove(follower.peer.id(), id, follower.ticket);
+            self.channel.followed.remove(follower.peer.id(), follower.place);
         }
         if let Some(key) = request.key() {
             self.channel.keys.remove(key);

@@ -1,6 +1,6 @@
 //! How a requester, or anyone with the ticket, follows a request and reads its outcome.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use roundtrip_protocol::{
     Acknowledgement, Call, Refusal, RefusalCode, RequestId, RequestState, RequesterName, TicketNumber,
@@ -8,8 +8,10 @@ use roundtrip_protocol::{
 
 use super::effect::{Ending, Outcome, Tell, What};
 use super::part::Cursor;
+use super::places::Places;
 use super::record::Record;
 use super::request::{End, Request, Stage};
+use super::slots::Slot;
 use super::{Channel, Step};
 use crate::handles::{Handles, Peer, PeerId, Place};
 use crate::planted::{self, Fault};
@@ -20,6 +22,8 @@ use crate::time::Time;
 pub(super) struct Follower<H: Handles> {
     pub(super) peer: H::Peer,
     pub(super) ticket: TicketNumber,
+    /// Its place among all that its connection follows.
+    pub(super) place: Slot,
     /// Where it is in the parts, if it asked for them.
     pub(super) cursor: Option<Cursor>,
     /// Whether it was told the outcome.
@@ -28,22 +32,28 @@ pub(super) struct Follower<H: Handles> {
 
 /// Which requests each connection follows, so that a connection that is gone is not looked for in every request.
 #[derive(Debug, Default)]
-pub(super) struct Followers(pub(super) BTreeMap<PeerId, BTreeSet<(RequestId, TicketNumber)>>);
+pub(super) struct Followers(BTreeMap<PeerId, Places<RequestId>>);
 
 impl Followers {
-    fn insert(&mut self, peer: PeerId, id: RequestId, ticket: TicketNumber) -> bool {
-        self.0.entry(peer).or_default().insert((id, ticket))
+    fn insert(&mut self, peer: PeerId, id: RequestId) -> Slot {
+        self.0.entry(peer).or_default().insert(id)
     }
 
-    pub(super) fn remove(&mut self, peer: PeerId, id: RequestId, ticket: TicketNumber) -> bool {
-        let Some(followed) = self.0.get_mut(&peer) else {
-            return false;
-        };
-        let was_there = followed.remove(&(id, ticket));
+    pub(super) fn remove(&mut self, peer: PeerId, place: Slot) {
+        let Some(followed) = self.0.get_mut(&peer) else { return };
+        followed.remove(place);
         if followed.is_empty() {
             self.0.remove(&peer);
         }
-        was_there
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn remove_all(&mut self, peer: PeerId) -> Places<RequestId> {
+        self.0.remove(&peer).unwrap_or_default()
     }
 }
 
@@ -70,7 +80,7 @@ impl<H: Handles> Channel<H> {
     #[must_use]
     pub fn peers(&self) -> Vec<H::Peer> {
         let followers = self.followed.0.iter().filter_map(|(peer, followed)| {
-            let (id, _) = followed.first()?;
+            let id = followed.iter().next()?;
             self.requests
                 .get(id)?
                 .followers
@@ -145,23 +155,23 @@ impl<H: Handles> Step<'_, H> {
         let Some(request) = self.channel.requests.get_mut(&id) else {
             return;
         };
-        if self.channel.followed.insert(peer.id(), id, ticket) {
-            request.followers.push(Follower { peer: peer.clone(), ticket, cursor: None, is_told: false });
-        } else if let Some(follower) = request.followers.find(peer.id(), ticket) {
-            follower.is_told = false;
+        match request.followers.find(peer.id(), ticket) {
+            Some(follower) => follower.is_told = false,
+            None => {
+                let place = self.channel.followed.insert(peer.id(), id);
+                request.followers.push(Follower { peer: peer.clone(), ticket, place, cursor: None, is_told: false });
+            }
         }
         self.serve(id, |follower| follower.is(peer.id(), ticket));
     }
 
     /// Stops following. An outcome that was not acknowledged is for the connection's mailbox to tell again.
     pub(super) fn detach(&mut self, peer: PeerId, ticket: TicketNumber, id: RequestId) {
-        if !self.channel.followed.remove(peer, id, ticket) {
-            return;
-        }
         let Some(request) = self.channel.requests.get_mut(&id) else {
             return;
         };
-        let Some(Follower { is_told: was_told, .. }) = request.followers.remove(peer, ticket) else { return };
+        let Some(Follower { place, is_told: was_told, .. }) = request.followers.remove(peer, ticket) else { return };
+        self.channel.followed.remove(peer, place);
         let Some(&End { since, is_acknowledged, .. }) = request.end() else { return };
         let still_follows = request.followers.has(peer);
         let place = request.place.clone();
@@ -174,8 +184,8 @@ impl<H: Handles> Step<'_, H> {
     }
 
     pub(super) fn unfollow_all(&mut self, peer: PeerId) {
-        for (id, _) in self.channel.followed.0.remove(&peer).unwrap_or_default() {
-            if let Some(request) = self.channel.requests.get_mut(&id) {
+        for id in self.channel.followed.remove_all(peer).iter() {
+            if let Some(request) = self.channel.requests.get_mut(id) {
                 request.followers.remove_all(peer);
             }
         }

@@ -79,8 +79,8 @@ impl<H: Handles> Step<'_, H> {
         let Some(request) = self.channel.requests.get_mut(&id) else { return };
         let (attempts, order) = (request.attempts, request.position.order());
         let Stage::InFlight(mut delivery) = std::mem::replace(&mut request.stage, Stage::BackingOff) else { return };
-        if let Some(key) = delivery.subscription() {
-            self.channel.services.let_go(key, id);
+        if let Some(holding) = delivery.holding() {
+            self.channel.services.let_go(holding);
         }
         delivery.holder = None;
         let backoff = self.backoff(attempts, order);
@@ -134,7 +134,8 @@ impl<H: Handles> Step<'_, H> {
         if delivery.is_timed_out(now) || (delivery.hold == Hold::Connection && delivery.service != service) {
             return Answer::LeaseLost;
         }
-        let (hold, former_service) = (delivery.hold, std::mem::replace(&mut delivery.service, service).service);
+        let (hold, former) = (delivery.hold, delivery.holding());
+        let former_service = std::mem::replace(&mut delivery.service, service).service;
         let former_holder = delivery.holder.replace(peer.clone());
         delivery.renewed = now;
         let due = delivery.due();
@@ -143,10 +144,13 @@ impl<H: Handles> Step<'_, H> {
             held => held,
         };
         self.enter(id, stage, due);
-        if let Some(former) = &former_holder {
-            self.channel.services.let_go((former.id(), former_service), id);
+        if let Some(former) = former {
+            self.channel.services.let_go(former);
         }
-        self.channel.services.hold(peer.clone(), service, hold, id);
+        let place = self.channel.services.hold(peer.clone(), service, hold, id);
+        if let Some(Stage::InFlight(delivery)) = self.channel.requests.get_mut(&id).map(|request| &mut request.stage) {
+            delivery.place = place;
+        }
         if let Some(former) = former_holder.filter(|former| former.id() != peer.id()) {
             self.tell(&former, Tell::Stop { service: former_service, token, reason: StopReason::LeaseLost });
         }

@@ -5,16 +5,18 @@
 
 use std::time::Duration;
 
-use roundtrip_protocol::{Hold, Progress, RequestId, RequesterName, ServiceNumber};
+use roundtrip_protocol::{Hold, Progress, RequestId, RequesterName};
 
+use super::dispatch::Holding;
 use super::effect::Outcome;
 use super::followers::FollowerList;
 use super::key::Key;
 use super::part::Parts;
 use super::queue::Position;
 use super::record::Accepted;
+use super::slots::Slot;
 use super::{ServiceInstance, Submission};
-use crate::handles::{Handles, Peer, PeerId};
+use crate::handles::{Handles, Peer};
 use crate::time::Time;
 
 /// A request from its acceptance until it is gone.
@@ -223,6 +225,8 @@ pub(super) struct End<H: Handles> {
 pub(super) struct Delivery<H: Handles> {
     pub(super) number: u32,
     pub(super) service: ServiceInstance,
+    /// Its place among those that its subscription holds.
+    pub(super) place: Slot,
     pub(super) hold: Hold,
     pub(super) lease: Duration,
     /// When the lease was last begun or renewed, other than by signs of life of the connection.
@@ -239,9 +243,9 @@ pub(super) struct Delivery<H: Handles> {
 }
 
 impl<H: Handles> Delivery<H> {
-    /// The subscription that holds it, if one does.
-    pub(super) fn subscription(&self) -> Option<(PeerId, ServiceNumber)> {
-        self.holder.as_ref().map(|peer| (peer.id(), self.service.service))
+    /// The subscription that holds it, if one does, and where.
+    pub(super) fn holding(&self) -> Option<Holding> {
+        self.holder.as_ref().map(|peer| (peer.id(), self.service.service, self.place))
     }
 
     /// When its lease ends, if nothing more is heard; never while a connection that needs no signs of life holds it.

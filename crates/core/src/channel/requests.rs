@@ -3,8 +3,9 @@
 //! A long queue is many requests, so what finds them is small: the slot's number in the index, the queue and the times.
 
 use std::cell::Cell;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
+use foldhash::fast::RandomState;
 use roundtrip_protocol::RequestId;
 
 use super::index::Index;

@@ -130,8 +130,8 @@ impl<H: Handles> Step<'_, H> {
         if let Some(until) = until {
             self.channel.stopping_due.remove(&(until, id));
         }
-        if let Some(key) = delivery.subscription() {
-            self.channel.services.let_go(key, id);
+        if let Some(holding) = delivery.holding() {
+            self.channel.services.let_go(holding);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Contents of a durable channel that are in memory: those that are not on disk yet, and some that are.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use foldhash::{HashMap, HashMapExt};
 use roundtrip_core::Change;
 
 use crate::disk::Disk;

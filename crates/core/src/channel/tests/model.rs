@@ -320,7 +320,7 @@ impl Run {
         assert_eq!(self.world.channel.next_deadline(), None);
         assert!(self.world.channel.is_idle());
         assert!(self.ledger.is_empty(), "nothing is kept");
-        assert!(self.world.channel.followed.0.is_empty(), "nobody is remembered who follows nothing");
+        assert!(self.world.channel.followed.is_empty(), "nobody is remembered who follows nothing");
         let Figures { stale, dropped_parts, dropped_dead_letters, .. } = self.world.channel.figures();
         let figures = Figures { paused_until: None, ..self.world.channel.figures() };
         assert_eq!(figures, Figures { stale, dropped_parts, dropped_dead_letters, ..Figures::default() });
