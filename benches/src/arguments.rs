@@ -17,6 +17,9 @@ pub(crate) struct Arguments {
     /// Writes the figures to this file as well
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Draws charts of the figures into this folder as well
+    #[arg(long, value_name = "DIR")]
+    pub(crate) charts: Option<PathBuf>,
     /// The workloads to run; all, unless named
     #[arg(long, value_name = "W", value_delimiter = ',', ignore_case = true)]
     workload: Vec<Workload>,

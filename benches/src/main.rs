@@ -9,6 +9,7 @@
 
 mod arguments;
 mod book;
+mod chart;
 mod cpu;
 mod descriptors;
 mod durable;
@@ -79,6 +80,9 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     print!("{report}");
     if let Some(file) = &arguments.json {
         fs::write(file, format!("{:#}\n", report.to_json())).with_context(|| format!("writing {}", file.display()))?;
+    }
+    if let Some(folder) = &arguments.charts {
+        chart::write(&report, folder)?;
     }
     Ok(())
 }

@@ -66,6 +66,11 @@ impl Report {
         })
     }
 
+    /// What the workloads of round trips found that ran.
+    pub(crate) fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
     /// What a workload of round trips found, if it ran.
     pub(crate) fn table(&self, workload: Workload) -> Option<&Table> {
         self.tables.iter().find(|table| table.workload == workload)
@@ -108,6 +113,13 @@ impl Table {
                 "checked": series.rounds.iter().map(|round| round.checked).sum::<u64>(),
             })
         })
+    }
+
+    /// Its cells, each once.
+    pub(crate) fn cells(&self) -> Vec<Cell> {
+        let mut cells: Vec<Cell> = self.series.iter().map(|series| series.cell).collect();
+        cells.dedup();
+        cells
     }
 
     /// What one side showed in one cell.
