@@ -12,6 +12,7 @@ use crate::payload::{self, Mark};
 pub(crate) struct Book {
     size: usize,
     limit: Limit,
+    first: u64,
     begun: u64,
     slots: Vec<Option<UnderWay>>,
     free: Vec<u32>,
@@ -57,13 +58,19 @@ pub(crate) struct Trips {
 impl Book {
     /// A book for requests that begin now.
     pub(crate) fn new(limit: impl Into<Limit>, size: usize) -> Self {
+        Self::numbered_from(0, limit, size)
+    }
+
+    /// The same, where several books stand beside each other and no number may be in two of them.
+    pub(crate) fn numbered_from(first: u64, limit: impl Into<Limit>, size: usize) -> Self {
         Self {
             size,
             limit: limit.into(),
+            first,
             begun: 0,
             slots: Vec::new(),
             free: Vec::new(),
-            trips: Vec::with_capacity(1 << 20),
+            trips: Vec::new(),
             since: Instant::now(),
         }
     }
@@ -91,7 +98,7 @@ impl Book {
             self.slots.push(None);
             self.slots.len() as u32 - 1
         });
-        let number = self.begun;
+        let number = self.first + self.begun;
         self.begun += 1;
         self.slots[slot as usize] = Some(UnderWay { number, owner, began: now });
         Some(Mark { number, slot })

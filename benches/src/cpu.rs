@@ -9,14 +9,17 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// What all processes have had that come of this one, and it itself: a server may be started by another program.
 pub(crate) fn of_tree(id: u32) -> anyhow::Result<Duration> {
-    let mut sum = of_process(id)?;
+    children(id)?.into_iter().try_fold(of_process(id)?, |sum, child| Ok(sum + of_tree(child)?))
+}
+
+/// The processes that this one started and that are there now.
+pub(crate) fn children(id: u32) -> anyhow::Result<Vec<u32>> {
+    let mut children = Vec::new();
     for task in fs::read_dir(format!("/proc/{id}/task"))? {
-        let children = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
-        for child in children.split_whitespace() {
-            sum += of_tree(child.parse()?)?;
-        }
+        let told = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
+        children.extend(told.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
     }
-    Ok(sum)
+    Ok(children)
 }
 
 /// What this process has had, with all threads that it ever had.

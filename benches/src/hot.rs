@@ -11,8 +11,8 @@
 //! it is submitted, accepted and delivered; the service answers with what it was sent; that is told to the requester,
 //! checked and acknowledged.
 
+mod broker;
 mod lean;
-mod public;
 
 use crate::arguments::Workload;
 use crate::one_cpu::OneCpu;
@@ -35,7 +35,7 @@ pub(crate) fn measure(workload: Workload, quick: bool) -> anyhow::Result<Table> 
     let mut versions = vec![("roundtrip", env!("CARGO_PKG_VERSION").to_owned())];
     let mut missing = Vec::new();
     let mut sides = vec![
-        Side { name: "roundtrip", measure: public::measure },
+        Side { name: "roundtrip", measure: broker::measure },
         Side { name: "roundtrip-lean", measure: lean::roundtrip },
         Side { name: "relay", measure: lean::relay },
         Side { name: "relay-coalescing", measure: lean::coalescing_relay },

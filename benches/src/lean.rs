@@ -64,6 +64,9 @@ pub(crate) trait Doors {
 
     /// The service of this number.
     fn service(&self, number: usize) -> anyhow::Result<(TcpStream, Box<dyn Service>)>;
+
+    /// A connection that is greeted and has nothing to say.
+    fn idle(&self, number: usize) -> anyhow::Result<TcpStream>;
 }
 
 impl Entrance {

@@ -9,23 +9,31 @@
 
 mod arguments;
 mod book;
+mod chart;
 mod cpu;
+mod descriptors;
 mod durable;
 mod folder;
+mod growth;
 mod hot;
+mod idle;
+mod in_process;
 mod lean;
 mod line;
 mod machine;
 mod measurement;
+mod memory;
 mod one_cpu;
 mod payload;
 mod peer;
 mod poll;
+mod public;
 mod relay;
 mod report;
 mod role;
 mod rounds;
 mod server;
+mod sheet;
 mod side;
 mod spread;
 mod target;
@@ -42,6 +50,9 @@ use report::Report;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if role::is_the_binary(&arguments) {
+        return roundtrip_cli::main();
+    }
     let ended = role::play(&arguments).unwrap_or_else(|| measure(&Arguments::parse()));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -53,20 +64,25 @@ fn main() -> ExitCode {
 }
 
 fn measure(arguments: &Arguments) -> anyhow::Result<()> {
-    let workloads = arguments.workloads()?;
+    let workloads = arguments.workloads();
     let mut report = Report::new(Machine::here());
     eprintln!("{}", report.machine);
     for workload in workloads {
-        use Workload::{W1, W2, W3, W4, W5};
+        use Workload::{W1, W2, W3, W4, W5, W6, W7, W8};
         match workload {
             W5 => report.add(durable::measure(arguments.quick)?),
             W1 | W2 | W3 | W4 => report.add(hot::measure(workload, arguments.quick)?),
-            other => anyhow::bail!("{other} is not there"),
+            W6 => report.add_sheet(idle::measure()?),
+            W7 => report.add_sheet(growth::measure()?),
+            W8 => report.add(in_process::measure()?),
         }
     }
     print!("{report}");
     if let Some(file) = &arguments.json {
         fs::write(file, format!("{:#}\n", report.to_json())).with_context(|| format!("writing {}", file.display()))?;
+    }
+    if let Some(folder) = &arguments.charts {
+        chart::write(&report, folder)?;
     }
     Ok(())
 }

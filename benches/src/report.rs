@@ -1,6 +1,6 @@
 //! What a run found: a table for people, JSON for programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use crate::arguments::Workload;
 use crate::machine::Machine;
 use crate::measurement::Measurement;
 use crate::rounds::{ROUNDS, Series};
+use crate::sheet::Sheet;
 use crate::side::Cell;
 use crate::spread::Spread;
 use crate::target::{self, Judged};
@@ -34,20 +35,27 @@ pub(crate) struct Table {
 pub(crate) struct Report {
     pub(crate) machine: Machine,
     tables: Vec<Table>,
+    sheets: Vec<Sheet>,
 }
 
 impl Report {
     pub(crate) fn new(machine: Machine) -> Self {
-        Self { machine, tables: Vec::new() }
+        Self { machine, tables: Vec::new(), sheets: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, table: Table) {
         self.tables.push(table);
     }
 
+    pub(crate) fn add_sheet(&mut self, sheet: Sheet) {
+        self.sheets.push(sheet);
+    }
+
     pub(crate) fn to_json(&self) -> Value {
-        let results: Vec<Value> = self.tables.iter().flat_map(Table::results).collect();
-        let missing: Vec<_> = self.tables.iter().flat_map(|table| &table.missing).collect();
+        let tables = self.tables.iter().flat_map(Table::results);
+        let results: Vec<Value> = tables.chain(self.sheets.iter().flat_map(Sheet::results)).collect();
+        let missing = self.tables.iter().map(|table| &table.missing);
+        let missing: BTreeSet<_> = missing.chain(self.sheets.iter().map(|sheet| &sheet.missing)).flatten().collect();
         let targets: Vec<Value> = target::judge(self).iter().map(Judged::to_json).collect();
         json!({
             "machine": self.machine.to_json(),
@@ -58,13 +66,26 @@ impl Report {
         })
     }
 
+    /// What the workloads of round trips found that ran.
     pub(crate) fn tables(&self) -> &[Table] {
         &self.tables
     }
 
+    /// What a workload of round trips found, if it ran.
+    pub(crate) fn table(&self, workload: Workload) -> Option<&Table> {
+        self.tables.iter().find(|table| table.workload == workload)
+    }
+
+    /// What another workload found, if it ran.
+    pub(crate) fn sheet(&self, workload: Workload) -> Option<&Sheet> {
+        self.sheets.iter().find(|sheet| sheet.workload == workload)
+    }
+
     /// Each once, however many workloads it was measured in.
     fn versions(&self) -> BTreeMap<&str, &str> {
-        self.tables.iter().flat_map(|table| &table.versions).map(|(of, is)| (*of, is.as_str())).collect()
+        let versions = self.tables.iter().map(|table| &table.versions);
+        let versions = versions.chain(self.sheets.iter().map(|sheet| &sheet.versions));
+        versions.flatten().map(|(of, is)| (*of, is.as_str())).collect()
     }
 }
 
@@ -92,6 +113,13 @@ impl Table {
                 "checked": series.rounds.iter().map(|round| round.checked).sum::<u64>(),
             })
         })
+    }
+
+    /// Its cells, each once.
+    pub(crate) fn cells(&self) -> Vec<Cell> {
+        let mut cells: Vec<Cell> = self.series.iter().map(|series| series.cell).collect();
+        cells.dedup();
+        cells
     }
 
     /// What one side showed in one cell.
@@ -170,6 +198,7 @@ impl fmt::Display for Report {
             writeln!(out, "version: {of} {is}")?;
         }
         self.tables.iter().try_for_each(|table| write!(out, "{table}"))?;
+        self.sheets.iter().try_for_each(|sheet| write!(out, "{sheet}"))?;
         writeln!(out)?;
         target::judge(self).iter().try_for_each(|judged| writeln!(out, "{judged}"))
     }
@@ -209,7 +238,7 @@ const COLUMNS: [(&str, Figure, usize); 4] = [
     ("load CPU, us", Figure::Load, 2),
 ];
 
-fn printed(spread: Option<Spread>, digits: usize) -> String {
+pub(crate) fn printed(spread: Option<Spread>, digits: usize) -> String {
     let Some(Spread { median, min, max }) = spread else { return "-".to_owned() };
     format!("{median:.digits$} ({min:.digits$} to {max:.digits$})")
 }

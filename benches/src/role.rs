@@ -8,13 +8,17 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::Context;
 use roundtrip::Broker;
-use roundtrip::broker::{BrokerBuilder, ChannelSettings};
+use roundtrip::broker::{BrokerBuilder, ChannelSettings, OnUnknown};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::relay::{self, Writing};
+
+/// The binary `roundtrip` as people start it: `broker`, and what it takes.
+pub(crate) const BINARY: &str = "broker";
 
 /// This broker, with a folder for its data: `as-broker FOLDER`.
 pub(crate) const BROKER: &str = "as-broker";
@@ -43,11 +47,18 @@ pub(crate) const MOSQUITTO: &str = "as-mosquitto";
 /// The channel of requests.
 pub(crate) const CHANNEL: &str = "bench_request";
 
+/// Whether the binary `roundtrip` is to be played, which has a main of its own.
+pub(crate) fn is_the_binary(arguments: &[String]) -> bool {
+    arguments.first().is_some_and(|first| first == BINARY) && end_with_the_load().is_ok()
+}
+
 /// Plays the role that the arguments name, if they name one.
 pub(crate) fn play(arguments: &[String]) -> Option<anyhow::Result<()>> {
     let ended = match arguments {
-        [role, folder] if role == BROKER => be_a_broker(Broker::builder().data(Path::new(folder))),
-        [role] if role == BROKER_IN_MEMORY => be_a_broker(Broker::builder()),
+        [role, folder] if role == BROKER => {
+            be_a_broker(Broker::builder().data(Path::new(folder)).channel(ChannelSettings::new(CHANNEL)))
+        }
+        [role] if role == BROKER_IN_MEMORY => be_a_broker(with_room_for_all()),
         [role] if role == RELAY => be_a_relay(Writing::BehindEachRead),
         [role, how] if role == RELAY && how == COALESCING => be_a_relay(Writing::Coalescing),
         [role, port] if role == NATS => be_nats(port),
@@ -61,11 +72,18 @@ pub(crate) fn play(arguments: &[String]) -> Option<anyhow::Result<()>> {
     Some(ended.map(|never| match never {}))
 }
 
+/// Whatever a workload asks of it fits in, and nobody is thought dead who says nothing.
+fn with_room_for_all() -> BrokerBuilder {
+    let channels = ChannelSettings::for_undeclared().capacity(2_000_000);
+    let builder = Broker::builder().on_unknown(OnUnknown::Create).defaults(channels);
+    builder.memory(8 << 30).heartbeat(Duration::ZERO)
+}
+
 /// One thread for the broker, as the binary has it; the disk has its own.
 fn be_a_broker(builder: BrokerBuilder) -> anyhow::Result<Infallible> {
     end_with_the_load()?;
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let broker = builder.channel(ChannelSettings::new(CHANNEL)).start()?;
+        let broker = builder.start()?;
         println!("{}", broker.listen("127.0.0.1:0").await?);
         Ok(std::future::pending().await)
     })
@@ -88,7 +106,9 @@ fn be_nats(port: &str) -> anyhow::Result<Infallible> {
 fn be_redis(port: &str, arguments: &[&str]) -> anyhow::Result<Infallible> {
     end_with_the_load()?;
     let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--port", port, "--loglevel", "warning"]).args(arguments);
+    command
+        .args(["--bind", "127.0.0.1", "--port", port, "--loglevel", "warning", "--maxclients", "11000"])
+        .args(arguments);
     Err(command.stdout(Stdio::null()).exec()).context("starting redis-server")
 }
 

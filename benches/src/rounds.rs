@@ -40,7 +40,7 @@ pub(crate) fn measure(cells: &[Cell], sides: &[Side]) -> anyhow::Result<Vec<Seri
 }
 
 /// The numbers below this one, in an order that chance chose.
-fn shuffled(below: usize) -> Vec<usize> {
+pub(crate) fn shuffled(below: usize) -> Vec<usize> {
     let chance = RandomState::new();
     let mut numbers: Vec<usize> = (0..below).collect();
     numbers.sort_by_key(|number| chance.hash_one(number));

@@ -8,8 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use serde_json::Value;
 
-use crate::cpu;
+use crate::{cpu, memory, role};
 
 /// How long a server may take to listen.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,8 +38,16 @@ impl Server {
             let ended = server.0.try_wait()?;
             anyhow::ensure!(ended.is_none(), "the server ended as it started; it said why above");
             anyhow::ensure!(began.elapsed() < PATIENCE, "the server does not listen: {error}");
-            thread::sleep(Duration::from_millis(2));
+            thread::sleep(Duration::from_micros(200));
         }
+        Ok((server, address))
+    }
+
+    /// Starts the binary of this broker as people do, and tells its address.
+    pub(crate) fn start_the_binary() -> anyhow::Result<(Self, String)> {
+        let mut server = Self::start(role::BINARY, &["--listen", "127.0.0.1:0", "--json"].map(OsStr::new))?;
+        let ready: Value = serde_json::from_str(&server.ready()?)?;
+        let address = ready["listen"].as_str().context("the broker says where it listens")?.to_owned();
         Ok((server, address))
     }
 
@@ -49,6 +58,11 @@ impl Server {
         BufReader::new(stdout).read_line(&mut line)?;
         anyhow::ensure!(line.ends_with('\n'), "the server did not start; it said why above");
         Ok(line.trim_end().to_owned())
+    }
+
+    /// How much memory it takes, in bytes: what is resident of its processes.
+    pub(crate) fn memory(&self) -> anyhow::Result<u64> {
+        memory::of_tree(self.0.id())
     }
 
     /// How much processor time it has had.

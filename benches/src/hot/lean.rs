@@ -18,7 +18,7 @@ use crate::side::{Cell, Running};
 
 pub(super) fn roundtrip(cell: Cell) -> anyhow::Result<Measurement> {
     let mut server = Server::start(role::BROKER_IN_MEMORY, &[])?;
-    let load = Load::new(&Roundtrip(server.ready()?), cell)?;
+    let load = Load::new(&Roundtrip::new(server.ready()?), cell)?;
     Measurement::take(&mut Lean { load, server })
 }
 

@@ -28,24 +28,35 @@ const SUBACK: u8 = 0x90;
 pub(crate) struct Mosquitto(pub(crate) SocketAddr);
 
 impl Mosquitto {
-    /// A connection that has subscribed.
-    fn connect(&self, client: &str, topic: &[u8]) -> anyhow::Result<TcpStream> {
+    /// A connection that is greeted.
+    fn connect(&self, client: &str) -> anyhow::Result<TcpStream> {
         let mut out = BytesMut::new();
         out.put_u8(CONNECT);
         put_length(10 + 2 + client.len(), &mut out);
         put_text(b"MQTT", &mut out);
         out.put_slice(&[4, 0b10, 0, 0]); // Version 3.1.1, a clean session, no signs of life.
         put_text(client.as_bytes(), &mut out);
+        let mut socket = TcpStream::connect(self.0)?;
+        socket.write_all(&out)?;
+        let mut answer = [0; 4];
+        socket.read_exact(&mut answer)?;
+        anyhow::ensure!(answer == [CONNACK, 2, 0, 0], "Mosquitto did not take a connection");
+        Ok(socket)
+    }
+
+    /// One that has subscribed too.
+    fn subscribe(&self, client: &str, topic: &[u8]) -> anyhow::Result<TcpStream> {
+        let mut socket = self.connect(client)?;
+        let mut out = BytesMut::new();
         out.put_u8(SUBSCRIBE);
         put_length(2 + 2 + topic.len() + 1, &mut out);
         out.put_u16(1);
         put_text(topic, &mut out);
         out.put_u8(0);
-        let mut socket = TcpStream::connect(self.0)?;
         socket.write_all(&out)?;
-        let mut answers = [0; 9];
-        socket.read_exact(&mut answers)?;
-        anyhow::ensure!(answers == [CONNACK, 2, 0, 0, SUBACK, 3, 0, 1, 0], "Mosquitto did not take a subscription");
+        let mut answer = [0; 5];
+        socket.read_exact(&mut answer)?;
+        anyhow::ensure!(answer == [SUBACK, 3, 0, 1, 0], "Mosquitto did not take a subscription");
         Ok(socket)
     }
 }
@@ -53,12 +64,16 @@ impl Mosquitto {
 impl Doors for Mosquitto {
     fn requester(&self, number: usize) -> anyhow::Result<Entrance> {
         let number = number as u32;
-        let socket = self.connect(&format!("requester-{number}"), &replies(number))?;
+        let socket = self.subscribe(&format!("requester-{number}"), &replies(number))?;
         Ok(Entrance::new(socket, Asking { number }))
     }
 
     fn service(&self, number: usize) -> anyhow::Result<(TcpStream, Box<dyn Service>)> {
-        Ok((self.connect(&format!("service-{number}"), SHARED)?, Box::new(Answering)))
+        Ok((self.subscribe(&format!("service-{number}"), SHARED)?, Box::new(Answering)))
+    }
+
+    fn idle(&self, number: usize) -> anyhow::Result<TcpStream> {
+        self.connect(&format!("idle-{number}"))
     }
 }
 

@@ -19,12 +19,12 @@ const GREETING: &str = "CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":\
 pub(crate) struct Nats(pub(crate) SocketAddr);
 
 impl Nats {
-    /// A connection that has subscribed.
+    /// A connection that is greeted and has subscribed.
     fn connect(&self, subscription: &str) -> anyhow::Result<TcpStream> {
         let mut socket = TcpStream::connect(self.0)?;
         let info = read_line(&mut socket)?;
         anyhow::ensure!(info.starts_with("INFO "), "NATS did not begin with INFO");
-        socket.write_all(format!("{GREETING}{subscription}\r\nPING\r\n").as_bytes())?;
+        socket.write_all(format!("{GREETING}{subscription}PING\r\n").as_bytes())?;
         let pong = read_line(&mut socket)?;
         anyhow::ensure!(pong == "PONG", "NATS answered: {pong}");
         Ok(socket)
@@ -44,12 +44,16 @@ fn read_line(socket: &mut TcpStream) -> anyhow::Result<String> {
 impl Doors for Nats {
     fn requester(&self, number: usize) -> anyhow::Result<Entrance> {
         let inbox = format!("_INBOX.{number}");
-        let socket = self.connect(&format!("SUB {inbox}.* 1"))?;
+        let socket = self.connect(&format!("SUB {inbox}.* 1\r\n"))?;
         Ok(Entrance::new(socket, Asking { inbox }))
     }
 
     fn service(&self, _number: usize) -> anyhow::Result<(TcpStream, Box<dyn Service>)> {
-        Ok((self.connect(&format!("SUB {SUBJECT} services 1"))?, Box::new(Answering)))
+        Ok((self.connect(&format!("SUB {SUBJECT} services 1\r\n"))?, Box::new(Answering)))
+    }
+
+    fn idle(&self, _number: usize) -> anyhow::Result<TcpStream> {
+        self.connect("")
     }
 }
 

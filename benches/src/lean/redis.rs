@@ -7,6 +7,7 @@
 mod resp;
 
 use std::cell::Cell;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 
@@ -36,7 +37,7 @@ impl Redis {
         let mut take = BytesMut::new();
         put_command(&[b"BLMPOP", b"0", b"1", list, b"LEFT", b"COUNT", self.most().as_bytes()], &mut take);
         let mut socket = TcpStream::connect(self.0)?;
-        std::io::Write::write_all(&mut socket, &take)?;
+        socket.write_all(&take)?;
         Ok((socket, take))
     }
 }
@@ -54,6 +55,15 @@ impl Doors for Redis {
     fn service(&self, _number: usize) -> anyhow::Result<(TcpStream, Box<dyn Service>)> {
         let (socket, take) = self.connect(REQUESTS)?;
         Ok((socket, Box::new(Answering { take })))
+    }
+
+    fn idle(&self, _number: usize) -> anyhow::Result<TcpStream> {
+        let mut socket = TcpStream::connect(self.0)?;
+        socket.write_all(b"PING\r\n")?;
+        let mut answer = [0; 7];
+        socket.read_exact(&mut answer)?;
+        anyhow::ensure!(&answer == b"+PONG\r\n", "Redis did not answer a ping");
+        Ok(socket)
     }
 }
 

@@ -28,6 +28,11 @@ impl Doors for Relay {
     fn service(&self, _number: usize) -> anyhow::Result<(TcpStream, Box<dyn Service>)> {
         Ok((self.connect(Role::Service)?, Box::new(Answering)))
     }
+
+    /// The relay does not greet.
+    fn idle(&self, _number: usize) -> anyhow::Result<TcpStream> {
+        self.connect(Role::Requester)
+    }
 }
 
 struct Asking;

@@ -1,5 +1,6 @@
 //! The client of this broker, by the frames of its protocol and nothing else.
 
+mod backlog;
 mod requester;
 mod service;
 
@@ -9,36 +10,69 @@ use std::net::TcpStream;
 use anyhow::Context;
 use bytes::{BufMut, BytesMut};
 use roundtrip_protocol::{
-    Bind, ChannelName, ChannelNumber, Header, Hello, InstanceId, Introduce, Limits, PREFIX_LEN, Prefix, RequesterName,
-    RequesterNumber, Subscribe, VERSION, decode_header, encode_prefix_and_header,
+    Bind, ChannelName, ChannelNumber, Header, Hello, Hold, InstanceId, Introduce, Limits, PREFIX_LEN, Pong, Prefix,
+    RequesterName, RequesterNumber, ServiceNumber, Subscribe, VERSION, decode_header, encode_prefix_and_header,
 };
 
 use super::{Doors, Entrance, Service};
 use crate::role;
+pub(crate) use backlog::Backlog;
 use requester::Asking;
 use service::Answering;
 
-/// How many deliveries a service takes at once.
+/// How many deliveries a connection takes at once.
 const CREDIT: u32 = 4096;
 
 /// The largest payload that is expected.
 const LIMITS: Limits = Limits::with_max_payload(1024 * 1024);
 
-/// The numbers of the only channel, the only requester and the only service of a connection.
-const CHANNEL: ChannelNumber = ChannelNumber(0);
+/// The number of the only requester of a connection.
 const REQUESTER: RequesterNumber = RequesterNumber(0);
-const SERVICE: roundtrip_protocol::ServiceNumber = roundtrip_protocol::ServiceNumber(0);
 
-/// A broker at this address.
-pub(crate) struct Roundtrip(pub(crate) String);
+/// A broker at this address, and how many channels the requests go to in turn. A channel and the service on it have the
+/// same number.
+pub(crate) struct Roundtrip {
+    address: String,
+    channels: u32,
+}
 
 impl Roundtrip {
-    /// A connection that is greeted and has bound the channel. The instance is the number of who connects, which is
-    /// known to nobody else: each measurement has a broker of its own.
-    fn connect(&self, kind: u8, number: usize, more: &[Header]) -> anyhow::Result<TcpStream> {
+    pub(crate) fn new(address: String) -> Self {
+        Self::with_channels(address, 1)
+    }
+
+    pub(crate) fn with_channels(address: String, channels: u32) -> Self {
+        Self { address, channels }
+    }
+
+    /// A requester that follows nothing.
+    pub(crate) fn backlog(&self) -> anyhow::Result<(TcpStream, Backlog)> {
+        Ok((self.introduced(u32::MAX)?, Backlog::new(u32::MAX)))
+    }
+
+    /// A service, and its connection.
+    pub(crate) fn answering(&self, number: usize) -> anyhow::Result<(TcpStream, Answering)> {
+        let mut socket = self.bound(b's', number)?;
+        let credit = (CREDIT / self.channels).max(4);
+        let mut out = BytesMut::new();
+        for channel in 0..self.channels {
+            let (service, channel, hold) = (ServiceNumber(channel), ChannelNumber(channel), Hold::Connection);
+            put(&Subscribe { service, channel, credit, hold, lease_ms: None }.into(), &mut out);
+        }
+        socket.write_all(&out)?;
+        for _ in 0..self.channels {
+            let subscribed = read_one(&mut socket)?;
+            anyhow::ensure!(matches!(subscribed, Header::Subscribed(_)), "the broker answered {}", subscribed.name());
+        }
+        Ok((socket, Answering::default()))
+    }
+
+    /// A connection that is greeted. The instance is the number of who connects, which is known to nobody else: each
+    /// measurement has a broker of its own.
+    fn greeted(&self, kind: u8, number: usize) -> anyhow::Result<TcpStream> {
         let mut instance = [kind; 16];
         instance[..8].copy_from_slice(&(number as u64).to_le_bytes());
-        let mut socket = TcpStream::connect(&self.0)?;
+        let mut socket = TcpStream::connect(&self.address)?;
         let hello = Hello {
             lowest: VERSION,
             highest: VERSION,
@@ -51,32 +85,50 @@ impl Roundtrip {
         socket.write_all(&out)?;
         let welcome = read_one(&mut socket)?;
         anyhow::ensure!(matches!(welcome, Header::Welcome(_)), "the broker answered {}", welcome.name());
-        out.clear();
-        put(&Bind { number: CHANNEL, channel: ChannelName::new(role::CHANNEL)? }.into(), &mut out);
-        more.iter().for_each(|header| put(header, &mut out));
+        Ok(socket)
+    }
+
+    /// One that has bound all channels too.
+    fn bound(&self, kind: u8, number: usize) -> anyhow::Result<TcpStream> {
+        let mut socket = self.greeted(kind, number)?;
+        let mut out = BytesMut::new();
+        for number in 0..self.channels {
+            let name = if number == 0 { role::CHANNEL.to_owned() } else { format!("{}-{number}", role::CHANNEL) };
+            put(&Bind { number: ChannelNumber(number), channel: ChannelName::new(name)? }.into(), &mut out);
+        }
         socket.write_all(&out)?;
-        let bound = read_one(&mut socket)?;
-        let is_bound = matches!(&bound, Header::Bound(bound) if bound.refusal.is_none());
-        anyhow::ensure!(is_bound, "the broker answered {bound:?}");
+        for _ in 0..self.channels {
+            let bound = read_one(&mut socket)?;
+            let is_bound = matches!(&bound, Header::Bound(bound) if bound.refusal.is_none());
+            anyhow::ensure!(is_bound, "the broker answered {bound:?}");
+        }
+        Ok(socket)
+    }
+
+    /// And one that has introduced its requester.
+    fn introduced(&self, number: u32) -> anyhow::Result<TcpStream> {
+        let mut socket = self.bound(b'r', number as usize)?;
+        let requester = RequesterName::new(format!("bench-{number}"))?;
+        let mut out = BytesMut::new();
+        put(&Introduce { number: REQUESTER, requester, unnamed: false }.into(), &mut out);
+        socket.write_all(&out)?;
         Ok(socket)
     }
 }
 
 impl Doors for Roundtrip {
     fn requester(&self, number: usize) -> anyhow::Result<Entrance> {
-        let requester = RequesterName::new(format!("bench-{number}"))?;
-        let introduce = Introduce { number: REQUESTER, requester, unnamed: false };
-        let socket = self.connect(b'r', number, &[introduce.into()])?;
-        Ok(Entrance::new(socket, Asking::new(number as u32)))
+        let number = number as u32;
+        Ok(Entrance::new(self.introduced(number)?, Asking::new(number, self.channels)))
     }
 
     fn service(&self, number: usize) -> anyhow::Result<(TcpStream, Box<dyn Service>)> {
-        let hold = roundtrip_protocol::Hold::Connection;
-        let subscribe = Subscribe { service: SERVICE, channel: CHANNEL, credit: CREDIT, hold, lease_ms: None };
-        let mut socket = self.connect(b's', number, &[subscribe.into()])?;
-        let subscribed = read_one(&mut socket)?;
-        anyhow::ensure!(matches!(subscribed, Header::Subscribed(_)), "the broker answered {}", subscribed.name());
-        Ok((socket, Box::new(Answering::default())))
+        let (socket, service) = self.answering(number)?;
+        Ok((socket, Box::new(service)))
+    }
+
+    fn idle(&self, number: usize) -> anyhow::Result<TcpStream> {
+        self.greeted(b'i', number)
     }
 }
 
@@ -111,7 +163,7 @@ fn hear(
         let payload_at = at + PREFIX_LEN + header_len;
         let Some(payload) = input.get(payload_at..payload_at + payload_len) else { break };
         match decode_header(type_number, &input[at + PREFIX_LEN..payload_at])? {
-            Header::Ping(ping) => put(&roundtrip_protocol::Pong { nonce: ping.nonce }.into(), out),
+            Header::Ping(ping) => put(&Pong { nonce: ping.nonce }.into(), out),
             header => take(header, payload, out).context("hearing what the broker says")?,
         }
         at = payload_at + payload_len;

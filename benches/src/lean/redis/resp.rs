@@ -104,7 +104,7 @@ mod tests {
         });
         assert_eq!(popped, [&b"a\r\n"[..], b"b"]);
         assert_eq!(&input[length.unwrap()..], b":8\r");
-        assert_eq!(hear(&input[4..35], |_| Ok(())).unwrap(), 0);
+        assert_eq!(hear(&input[4..34], |_| Ok(())).unwrap(), 0);
     }
 
     #[test]

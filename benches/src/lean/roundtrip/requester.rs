@@ -2,17 +2,18 @@
 
 use bytes::BytesMut;
 use roundtrip_protocol::{
-    Acknowledge, Acknowledgement, Call, DEFAULT_PRIORITY, Detach, Ending, Header, Label, ReplyTo, RequestId, Submit,
-    TicketNumber, encode_prefix_and_header,
+    Acknowledge, Acknowledgement, Call, ChannelNumber, DEFAULT_PRIORITY, Detach, Ending, Header, Label, ReplyTo,
+    RequestId, Submit, TicketNumber, encode_prefix_and_header,
 };
 
-use super::{CHANNEL, REQUESTER, hear, put};
+use super::{REQUESTER, hear, put};
 use crate::lean::{Replied, Requester};
 use crate::payload::Mark;
 
 pub(super) struct Asking {
     /// Which requester it is, for ids that no other requester has.
     number: u32,
+    channels: u32,
     /// The ticket number of the next request; never used again.
     next: u32,
     /// The tickets under way, each at its request's place.
@@ -26,23 +27,13 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    pub(super) fn new(number: u32) -> Self {
-        let submit = Submit {
-            ticket: TicketNumber(0),
-            channel: CHANNEL,
-            id: id(number, 0),
-            requester: REQUESTER,
-            reply: ReplyTo::Own,
-            priority: DEFAULT_PRIORITY,
-            deadline_ms: None,
-            delay_ms: 0,
-            key: None,
-            operation: "echo".to_owned(),
-            label: Label::default(),
-        };
-        let acknowledge = Acknowledge { call: Call(0), channel: CHANNEL, id: id(number, 0), requester: REQUESTER };
+    pub(super) fn new(number: u32, channels: u32) -> Self {
+        let submit = submit(number, ReplyTo::Own);
+        let (call, channel) = (Call(0), ChannelNumber(0));
+        let acknowledge = Acknowledge { call, channel, id: submit.id, requester: REQUESTER };
         Self {
             number,
+            channels,
             next: 0,
             tickets: Vec::new(),
             submitted: 0,
@@ -67,13 +58,14 @@ impl Requester for Asking {
         if let Header::Submit(submit) = &mut self.submit {
             submit.ticket = ticket;
             submit.id = id(self.number, ticket.0);
+            submit.channel = channel(ticket, self.channels);
         }
         encode_prefix_and_header(&self.submit, Mark::payload_len(size), out);
         mark.put(size, out);
     }
 
     fn hear(&mut self, input: &[u8], out: &mut BytesMut, reply: &mut Replied<'_>) -> anyhow::Result<usize> {
-        let Self { number, tickets, accepted, acknowledged, acknowledge, .. } = self;
+        let Self { number, channels, tickets, accepted, acknowledged, acknowledge, .. } = self;
         hear(input, out, |header, payload, out| {
             match header {
                 Header::Accepted(answer) => {
@@ -87,6 +79,7 @@ impl Requester for Asking {
                     anyhow::ensure!(is_its_own, "a reply came under another ticket than it belongs to");
                     if let Header::Acknowledge(acknowledge) = acknowledge {
                         acknowledge.id = id(*number, outcome.ticket.0);
+                        acknowledge.channel = channel(outcome.ticket, *channels);
                     }
                     put(acknowledge, out);
                     put(&Detach { ticket: outcome.ticket }.into(), out);
@@ -96,7 +89,6 @@ impl Requester for Asking {
                     anyhow::ensure!(answer.result == Acknowledgement::Done, "an outcome was not acknowledged");
                     *acknowledged += 1;
                 }
-                Header::Bound(_) => {}
                 other => anyhow::bail!("the broker says {}", other.name()),
             }
             Ok(())
@@ -108,8 +100,30 @@ impl Requester for Asking {
     }
 }
 
+/// The channel that the request with this ticket goes to.
+fn channel(ticket: TicketNumber, channels: u32) -> ChannelNumber {
+    ChannelNumber(ticket.0 % channels)
+}
+
+/// What a requester submits, but for the ticket and the id.
+pub(super) fn submit(requester: u32, reply: ReplyTo) -> Submit {
+    Submit {
+        ticket: TicketNumber(0),
+        channel: ChannelNumber(0),
+        id: id(requester, 0),
+        requester: REQUESTER,
+        reply,
+        priority: DEFAULT_PRIORITY,
+        deadline_ms: None,
+        delay_ms: 0,
+        key: None,
+        operation: "echo".to_owned(),
+        label: Label::default(),
+    }
+}
+
 /// An id with the form of a UUID of version 7, that is this request's alone. What would be chance is spread as evenly.
-fn id(requester: u32, ticket: u32) -> RequestId {
+pub(super) fn id(requester: u32, ticket: u32) -> RequestId {
     let number = u64::from(requester) << 32 | u64::from(ticket);
     let mut spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     spread = (spread ^ (spread >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

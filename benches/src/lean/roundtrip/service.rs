@@ -1,15 +1,22 @@
 //! The service: replies to each delivery with what it carries, and is told that this settled it.
 
 use bytes::BytesMut;
-use roundtrip_protocol::{Answer, Call, Header, Label, Settle, Settlement};
+use roundtrip_protocol::{Answer, Call, ChannelNumber, Header, Label, Settle, Settlement};
 
-use super::{CHANNEL, hear, put_with};
+use super::{hear, put_with};
 use crate::lean::Service;
 
 #[derive(Debug, Default)]
-pub(super) struct Answering {
+pub(crate) struct Answering {
     delivered: u64,
     settled: u64,
+}
+
+impl Answering {
+    /// How many deliveries are settled.
+    pub(crate) fn settled(&self) -> u64 {
+        self.settled
+    }
 }
 
 impl Service for Answering {
@@ -19,7 +26,8 @@ impl Service for Answering {
                 Header::Delivery(delivery) => {
                     self.delivered += 1;
                     let settlement = Settlement::Reply(Label::default());
-                    let settle = Settle { call: Call(0), channel: CHANNEL, token: delivery.token, settlement };
+                    let channel = ChannelNumber(delivery.service.0);
+                    let settle = Settle { call: Call(0), channel, token: delivery.token, settlement };
                     put_with(&settle.into(), payload, out);
                 }
                 Header::Answered(answered) => {
