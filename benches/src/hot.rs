@@ -11,6 +11,7 @@
 //! it is submitted, accepted and delivered; the service answers with what it was sent; that is told to the requester,
 //! checked and acknowledged.
 
+mod async_nats;
 mod broker;
 mod lean;
 
@@ -42,10 +43,11 @@ pub(crate) fn measure(workload: Workload, quick: bool) -> anyhow::Result<Table> 
     ];
     let peers = [
         (peer::NATS, Side { name: "nats-lean", measure: lean::nats }),
+        (peer::NATS, Side { name: "async-nats", measure: async_nats::measure }),
         (peer::REDIS, Side { name: "redis", measure: lean::redis }),
         (peer::MOSQUITTO, Side { name: "mosquitto", measure: lean::mosquitto }),
     ];
-    for (peer, side) in peers.into_iter().take(if quick { 1 } else { 3 }) {
+    for (peer, side) in peers.into_iter().take(if quick { 2 } else { 4 }) {
         match peer.version() {
             Some(version) => {
                 sides.push(side);
@@ -59,6 +61,7 @@ pub(crate) fn measure(workload: Workload, quick: bool) -> anyhow::Result<Table> 
         sides[1].name = "roundtrip-lean-accepted";
         missing.push("roundtrip-lean is missing: the protocol has no submission yet that only wants the outcome");
     }
+    missing.dedup();
     missing.iter().for_each(|line| eprintln!("{line}"));
     Ok(Table {
         workload,
