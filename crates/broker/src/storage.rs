@@ -324,6 +324,11 @@ pub(crate) trait Reader: Send {
     /// The channels that have numbers.
     fn channels(&mut self) -> Result<Vec<(ChannelRow, ChannelName)>, StorageError>;
 
+    /// About how many requests are kept of a channel: for whoever is about to load it, and wants to make room at once.
+    fn count(&mut self, _channel: ChannelRow) -> Result<usize, StorageError> {
+        Ok(0)
+    }
+
     /// All that is kept of a channel: its requests in the order of their rows, then its dead letters, oldest first.
     fn load(&mut self, channel: ChannelRow, each: &mut dyn FnMut(Stored)) -> Result<(), StorageError>;
 

@@ -300,6 +300,7 @@ impl ChannelEntry {
         let row = row.filter(|_| is_row_kept);
         let mut restoring = Restoring::new(&shared, self.plan.settings.clone());
         if let Some(row) = row {
+            restoring.channel.reserve(reader.count(row)?);
             reader.load(row, &mut |stored| {
                 restoring.take(stored);
                 self.recovered.store(restoring.count, Ordering::Relaxed);

@@ -39,6 +39,11 @@ pub(super) fn load(
     Ok(())
 }
 
+/// The first and the last row of a channel.
+pub(super) fn range(channel: ChannelRow) -> [i64; 2] {
+    [Row::new(channel, 0), Row::new(channel, u64::MAX)].map(|row| row.0.cast_signed())
+}
+
 /// What a row amounts to.
 struct Kept {
     request: Option<Box<StoredRequest>>,
@@ -72,7 +77,7 @@ impl<'c> Statements<'c> {
     }
 
     fn scan(&mut self, channel: ChannelRow) -> rusqlite::Result<Scan<'_>> {
-        let range = [Row::new(channel, 0), Row::new(channel, u64::MAX)].map(|row| row.0.cast_signed());
+        let range = range(channel);
         Ok(Scan {
             requests: Cursor::over(self.requests.query(range)?)?,
             tried: Cursor::over(self.tried.query(range)?)?,

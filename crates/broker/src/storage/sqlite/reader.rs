@@ -7,7 +7,7 @@ use roundtrip_protocol::ChannelName;
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
 use super::checksum::is_sound;
-use super::load::load;
+use super::load::{load, range};
 use super::records::{self, Names};
 use super::values::Columns;
 use crate::storage::body::content;
@@ -28,6 +28,12 @@ impl Reader for SqliteReader {
         let mut statement = self.tables.prepare_cached("SELECT * FROM channel ORDER BY number")?;
         let channels = statement.query_map([], |row| Ok(channel(row)))?;
         channels.map(|channel| channel?.ok_or_else(nameless)).collect()
+    }
+
+    fn count(&mut self, channel: ChannelRow) -> Result<usize, StorageError> {
+        let mut statement = self.tables.prepare_cached("SELECT count(*) FROM request WHERE row BETWEEN ? AND ?")?;
+        let count: u32 = statement.query_row(range(channel), |row| row.get(0))?;
+        Ok(count as usize)
     }
 
     fn load(&mut self, channel: ChannelRow, each: &mut dyn FnMut(Stored)) -> Result<(), StorageError> {
