@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Server(Child);
 
 impl Server {
-    /// Starts this program in a [`role`](crate::role).
+    /// Starts this program in a [`role`].
     pub(crate) fn start(role: &str, arguments: &[&OsStr]) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(role).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());

@@ -1,4 +1,4 @@
-//! The client of the [relay](crate::relay): a frame is its length, the number of a connection, and a payload.
+//! The client of the [relay]: a frame is its length, the number of a connection, and a payload.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
