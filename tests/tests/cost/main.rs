@@ -24,24 +24,24 @@ use self::load::Load;
 
 /// Of each load and for each 1,000 requests: what was counted when this was written, and what is allowed.
 const BUDGETS: &[Budget] = &[
-    of(Load::FramesInProcess, Work::Allocations, 15_047, 17_000),
-    of(Load::FramesOverBytes, Work::Allocations, 18_229, 20_600),
+    of(Load::FramesInProcess, Work::Allocations, 14_907, 16_800),
+    of(Load::FramesOverBytes, Work::Allocations, 17_960, 20_300),
     of(Load::FramesOverBytes, Work::BrokerReads, 12, 14),
     of(Load::FramesOverBytes, Work::BrokerWrites, 24, 27),
-    of(Load::CrowdOverBytes, Work::Allocations, 18_396, 20_700),
+    of(Load::CrowdOverBytes, Work::Allocations, 18_186, 20_500),
     of(Load::CrowdOverBytes, Work::BrokerReads, 36, 41),
     of(Load::CrowdOverBytes, Work::BrokerWrites, 55, 62),
-    of(Load::ClientInProcess, Work::Allocations, 42_270, 47_600),
-    of(Load::ClientOverBytes, Work::Allocations, 52_377, 59_000),
+    of(Load::ClientInProcess, Work::Allocations, 42_065, 47_400),
+    of(Load::ClientOverBytes, Work::Allocations, 52_172, 58_700),
     of(Load::ClientOverBytes, Work::BrokerReads, 32, 36),
     of(Load::ClientOverBytes, Work::BrokerWrites, 63, 71),
     of(Load::ClientOverBytes, Work::ClientReads, 63, 71),
     of(Load::ClientOverBytes, Work::ClientWrites, 32, 36),
-    of(Load::FramesInProcess, Work::Instructions, 42_465_167, 47_800_000),
-    of(Load::FramesOverBytes, Work::Instructions, 61_249_457, 69_000_000),
-    of(Load::CrowdOverBytes, Work::Instructions, 63_148_159, 71_100_000),
-    of(Load::ClientInProcess, Work::Instructions, 79_804_610, 89_800_000),
-    of(Load::ClientOverBytes, Work::Instructions, 112_948_168, 128_000_000),
+    of(Load::FramesInProcess, Work::Instructions, 34_054_352, 38_400_000),
+    of(Load::FramesOverBytes, Work::Instructions, 50_290_292, 56_600_000),
+    of(Load::CrowdOverBytes, Work::Instructions, 52_344_504, 58_900_000),
+    of(Load::ClientInProcess, Work::Instructions, 71_165_402, 80_100_000),
+    of(Load::ClientOverBytes, Work::Instructions, 103_235_949, 117_000_000),
 ];
 
 #[test]
