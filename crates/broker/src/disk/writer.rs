@@ -43,12 +43,6 @@ pub(crate) struct Commit {
     groups: usize,
 }
 
-/// What became of a commit, and of what.
-struct Committed {
-    commit: Commit,
-    result: Result<(), StorageError>,
-}
-
 struct Writer<'a> {
     shared: &'a Arc<Shared>,
     disk: &'a Disk,
@@ -69,8 +63,8 @@ pub(super) fn work(shared: &Arc<Shared>, storage: Box<dyn Storage>) {
         match writer.disk.writes.wait(at_most) {
             Taken::Work(groups) => {
                 for together in in_commits(groups) {
-                    let committed = writer.commit(together);
-                    writer.hand_on(committed);
+                    let (commit, result) = writer.commit(together);
+                    writer.hand_on(commit, result);
                 }
                 pause = IDLE;
             }
@@ -98,9 +92,9 @@ pub(super) async fn work_in_task(shared: Arc<Shared>, storage: Box<dyn Storage>)
             Taken::Work(groups) => {
                 for together in in_commits(groups) {
                     sleep(writer.storage.pause()).await;
-                    let committed = writer.commit(together);
+                    let (commit, result) = writer.commit(together);
                     sleep(writer.storage.pause()).await;
-                    writer.hand_on(committed);
+                    writer.hand_on(commit, result);
                 }
             }
             Taken::Nothing => writer.try_again(),
@@ -130,7 +124,7 @@ impl<'a> Writer<'a> {
     }
 
     /// One commit. What a channel decided before it began again counts no more.
-    fn commit(&mut self, mut groups: Vec<Group>) -> Committed {
+    fn commit(&mut self, mut groups: Vec<Group>) -> (Commit, Result<(), StorageError>) {
         let bytes = groups.iter().map(|group| group.bytes).sum::<u64>();
         let count = groups.len();
         groups.retain(|group| group.channel.as_ref().is_none_or(|channel| channel.epoch() == group.epoch));
@@ -143,12 +137,12 @@ impl<'a> Writer<'a> {
         self.disk.queued.fetch_sub(bytes, Ordering::Relaxed);
         self.disk.set_trouble(result.as_ref().err());
         self.is_tidy = false;
-        Committed { commit: Commit::of(groups, count), result }
+        (Commit::of(groups, count), result)
     }
 
     /// Goes on with the next commit while the channels are told of this one. Of one that failed they are told before:
     /// nothing of what they decided on top of it may be kept.
-    fn hand_on(&self, Committed { commit, result }: Committed) {
+    fn hand_on(&self, commit: Commit, result: Result<(), StorageError>) {
         match result {
             Ok(()) => self.disk.commits.put(commit),
             Err(error) => {

@@ -87,6 +87,7 @@ fn end(tables: &mut Tables<'_>, row: Row, end: &NewEnd) -> rusqlite::Result<()> 
             put_body(tables, row.answer(), &Body::of_answer(answer))?;
         }
         NewOutcome::Dead { reason, last } => {
+            // In place of an outcome whose answer is damaged: only so a request ends again.
             remove_body(tables, row.answer())?;
             let statement = tables.statement("REPLACE INTO letter VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?;
             records::put_letter(statement, row, end, *reason, last.as_ref())?;
@@ -94,10 +95,7 @@ fn end(tables: &mut Tables<'_>, row: Row, end: &NewEnd) -> rusqlite::Result<()> 
                 accept_damage(tables, row)?;
             }
         }
-        NewOutcome::Expired | NewOutcome::Cancelled => {
-            remove_body(tables, row)?;
-            remove_body(tables, row.answer())?;
-        }
+        NewOutcome::Expired | NewOutcome::Cancelled => remove_body(tables, row)?,
     }
     put_outcome(tables, row, &StoredEnd::of(end))
 }
@@ -176,7 +174,7 @@ fn drop_parts<const N: usize>(tables: &mut Tables<'_>, parts: Parts, which: [u64
 }
 
 fn put_body(tables: &mut Tables<'_>, row: Row, body: &Body) -> rusqlite::Result<()> {
-    let statement = tables.statement("REPLACE INTO body VALUES (?, ?, ?, ?)")?;
+    let statement = tables.statement("INSERT INTO body VALUES (?, ?, ?, ?)")?;
     put(statement, row.0, &[ValueRef::Blob(&body.head), ValueRef::Blob(&body.payload)])
 }
 
