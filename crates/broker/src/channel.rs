@@ -12,7 +12,6 @@ mod nearest;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use roundtrip_core::{
     Channel, Command, DELIVERIES_AT_ONCE, Effect, Figures, Now, Peer as _, ReaderId, Reading, Tell, Time, What,
@@ -27,7 +26,7 @@ use crate::handles::{BrokerHandles, Held};
 use crate::lock::Lock;
 use crate::mailbox::{MailboxHandle, Posted};
 use crate::memory::Room;
-use crate::peer::{Item, Peer, item_millis};
+use crate::peer::{Peer, Told, millis};
 use crate::settings::ChannelPlan;
 use crate::timer::Due;
 
@@ -230,15 +229,9 @@ impl ChannelEntry {
         let posted = Posted::new(self, id);
         match state.channel.outcome(id, peer.id()) {
             Reading::Outcome { outcome, request: Held::Here(request), redrive_of } => {
-                let item = Item::Reply {
-                    mailbox: reader.mailbox,
-                    channel: self.name().clone(),
-                    id,
-                    redrive_of,
-                    operation: Arc::clone(&request.operation),
-                    outcome: outcome.clone(),
-                };
-                peer.reply(reader.mailbox, mailbox.serial(), item, batch);
+                let (channel, operation) = (self.name(), &request.operation);
+                let reply = Told { mailbox: reader.mailbox, channel, id, redrive_of, operation, outcome };
+                peer.reply(mailbox.serial(), reply, batch);
                 mailbox.decide(reader, &posted, true, batch);
             }
             _ => mailbox.decide(reader, &posted, false, batch),
@@ -268,7 +261,6 @@ impl ChannelEntry {
 
     pub(crate) fn wire_figures(&self, now: Time) -> ChannelFigures {
         let figures = self.figures();
-        let millis = |length: Duration| item_millis(length);
         ChannelFigures {
             channel: self.name().clone(),
             waiting: figures.waiting as u64,

@@ -13,7 +13,7 @@ use crate::handles::Held;
 use crate::lock::Lock;
 use crate::memory::Room;
 use crate::message::Answer;
-use crate::peer::item_millis;
+use crate::peer::millis;
 use crate::session::{Fault, Session};
 use crate::shared::Shared;
 
@@ -52,7 +52,7 @@ impl Draining {
     pub(crate) fn remaining_ms(&self, now: Time) -> Option<u64> {
         match *self.0.locked() {
             Phase::Running => None,
-            Phase::Draining { until } => Some(item_millis(until.since(now))),
+            Phase::Draining { until } => Some(millis(until.since(now))),
             Phase::Stopped => Some(0),
         }
     }
@@ -100,7 +100,7 @@ async fn until_kept(shared: &Shared) {
 fn announce(shared: &Arc<Shared>) {
     let mut batch = Batch::new(shared);
     let timeout = shared.limits.drain_timeout;
-    let drain = Drain { remaining_ms: item_millis(timeout) };
+    let drain = Drain { remaining_ms: millis(timeout) };
     let (services, others): (Vec<_>, Vec<_>) =
         shared.connections.all().into_iter().partition(|session| session.serves());
     shared.draining.begin(batch.now + timeout);

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use roundtrip_transport::{Admission, Broken, Connect, Connecting, Connection, In
 use crate::admission::Doorkeeper;
 use crate::batch::Batch;
 use crate::connections::Membership;
-use crate::peer::{Lending, Life, Taken};
+use crate::peer::{Life, Taken};
 use crate::session::{Fault, Session};
 use crate::shared::Shared;
 
@@ -123,15 +123,10 @@ impl Connection for InProcessConnection {
     fn poll_receive(&mut self, context: &mut Context<'_>, frames: &mut VecDeque<Frame>) -> Poll<Result<(), Broken>> {
         let before = frames.len();
         while frames.len() == before {
-            let taken = self
-                .session
-                .peer
-                .poll_take(context, usize::MAX, Lending::BytesAlone, &mut |frame| frames.push_back(frame));
-            match taken {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Taken::End) => return Poll::Ready(Err(self.why_over())),
-                Poll::Ready(Taken::Some { fell_under_mark: false }) => {}
-                Poll::Ready(Taken::Some { fell_under_mark: true }) => {
+            match ready!(self.session.peer.poll_take_frames(context, frames))? {
+                Taken::End => return Poll::Ready(Err(self.why_over())),
+                Taken::Some { fell_under_mark: false } => {}
+                Taken::Some { fell_under_mark: true } => {
                     self.batch.set_time();
                     self.session.resume(&mut self.batch);
                     self.batch.finish();

@@ -6,10 +6,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use roundtrip_core::{Ending, Outcome};
-use roundtrip_protocol::{Label, Problem};
+use roundtrip_protocol::{Label, Problem, Text};
 
-use crate::handles::BrokerHandles;
 use crate::lock::Lock;
 use crate::memory::Room;
 
@@ -38,7 +36,7 @@ impl Payload {
 
 /// A request's message.
 pub(crate) struct Request {
-    pub(crate) operation: Arc<str>,
+    pub(crate) operation: Text,
     pub(crate) label: Label,
     payload: Mutex<Option<Arc<Payload>>>,
     /// For everything but the payload, and for the reply.
@@ -46,14 +44,19 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn new(operation: impl Into<Arc<str>>, label: Label, payload: Bytes, mut room: Room) -> Arc<Self> {
+    pub(crate) fn new(operation: Text, label: Label, payload: Bytes, mut room: Room) -> Arc<Self> {
         let payload_room = room.split(payload.len());
         let payload = Mutex::new(Payload::new(payload, payload_room));
-        Arc::new(Self { operation: operation.into(), label, payload, _room: room })
+        Arc::new(Self { operation, label, payload, _room: room })
     }
 
     pub(crate) fn payload(&self) -> Option<Arc<Payload>> {
         self.payload.locked().clone()
+    }
+
+    /// Looks at the payload where it is.
+    pub(crate) fn with_payload<T>(&self, look: impl FnOnce(Option<&Arc<Payload>>) -> T) -> T {
+        look(self.payload.locked().as_ref())
     }
 
     /// What is kept for it beside the payload's own bytes and what it reserves for the reply.
@@ -158,22 +161,5 @@ impl Answer {
 impl fmt::Debug for Answer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Answer").field("payload_len", &self.payload.len()).finish_non_exhaustive()
-    }
-}
-
-/// An outcome as it travels: how it ended, and the answer whose payload belongs to it, which is in memory.
-pub(crate) fn travelling(outcome: &Outcome<BrokerHandles>) -> (roundtrip_protocol::Ending, Option<&Arc<Answer>>) {
-    use roundtrip_protocol::Ending as Wire;
-    match &outcome.ending {
-        Ending::Replied(answer) | Ending::Failed(answer) => {
-            let answer = answer.here();
-            let unknown = || Wire::Failed { problem: Problem::new("unknown", ""), content_type: None };
-            (answer.map_or_else(unknown, |answer| answer.ending()), answer)
-        }
-        Ending::Dead { reason, last } => {
-            (Wire::Dead { reason: *reason, last: last.as_ref().and_then(|answer| Some(answer.here()?.said())) }, None)
-        }
-        Ending::Expired => (Wire::Expired, None),
-        Ending::Cancelled => (Wire::Cancelled, None),
     }
 }

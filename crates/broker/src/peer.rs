@@ -2,25 +2,29 @@
 //!
 //! The outbox is bounded by bytes: over its mark nothing is offered to the connection, and its session reads nothing
 //! more. Nothing waits for it. Frames leave it in the order in which they were put in; only of a ticket's progress
-//! the latest alone waits.
+//! the latest alone waits, behind everything else. For a connection that carries bytes they are encoded as they are put
+//! in, so that nothing else is made of them on the way.
 
-mod item;
 mod open;
 mod outbox;
+mod queue;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use roundtrip_core::{PeerId, Tell, Time};
-use roundtrip_protocol::{DeadLetter, Frame, Header, MailboxEnd, MailboxNumber, TicketNumber};
-use roundtrip_transport::{Heard, runtime};
+use roundtrip_core::{Outcome, PeerId, Tell, Time};
+use roundtrip_protocol::{
+    ChannelName, DeadLetter, Frame, Header, MailboxEnd, MailboxNumber, Reply, RequestId, Text, TicketNumber,
+};
+use roundtrip_transport::{Broken, Heard, WriteQueue, runtime};
 
-pub(crate) use self::item::{Item, Lending, millis as item_millis};
 pub(crate) use self::open::{Asked, InUse, Open, Ticket};
-use self::outbox::{Outbox, State};
+use self::outbox::{Outbox, State, travelling};
+use self::queue::{Body, Frames, Queue};
 use crate::batch::Batch;
 use crate::clock::Clock;
 use crate::handles::BrokerHandles;
@@ -70,6 +74,17 @@ impl Drop for Promise {
     }
 }
 
+/// An outcome in a mailbox, as a reader is told of it.
+pub(crate) struct Told<'a> {
+    pub(crate) mailbox: MailboxNumber,
+    pub(crate) channel: &'a ChannelName,
+    pub(crate) id: RequestId,
+    pub(crate) redrive_of: Option<RequestId>,
+    pub(crate) operation: &'a Text,
+    /// In memory.
+    pub(crate) outcome: &'a Outcome<BrokerHandles>,
+}
+
 /// What came of taking frames from an outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taken {
@@ -84,6 +99,10 @@ pub(crate) enum Taken {
 
 impl Peer {
     pub(crate) fn new(id: PeerId, life: Life, room: Room, max_open: usize) -> Self {
+        let queue = match life {
+            Life::UntilGone => Queue::Frames(Frames::default()),
+            Life::Heard { .. } => Queue::Bytes(WriteQueue::new()),
+        };
         Self(Arc::new(Inner {
             id,
             life,
@@ -91,51 +110,48 @@ impl Peer {
             weight: AtomicUsize::new(0),
             promised: AtomicUsize::new(0),
             touched: AtomicBool::new(false),
-            outbox: Mutex::new(Outbox::new(room, max_open)),
+            outbox: Mutex::new(Outbox::new(queue, room, max_open)),
         }))
     }
 
     /// Puts a frame before the connection.
     pub(crate) fn send(&self, header: impl Into<Header>, batch: &mut Batch) {
-        self.put(Item::ready(header), batch);
+        self.put(batch, |outbox| outbox.put(header, Body::None));
     }
 
     /// Puts a dead letter before the connection.
-    pub(crate) fn send_dead_letter(&self, header: DeadLetter, payload: Option<Arc<Payload>>, batch: &mut Batch) {
-        self.put(Item::DeadLetter { header: Box::new(header), payload }, batch);
+    pub(crate) fn send_dead_letter(&self, header: DeadLetter, payload: Option<&Arc<Payload>>, batch: &mut Batch) {
+        self.put(batch, |outbox| outbox.put(header, Body::of(payload)));
     }
 
     /// Puts what a channel tells before the connection.
     pub(crate) fn tell(&self, tell: Tell<BrokerHandles>, batch: &mut Batch) {
-        let mut outbox = self.0.outbox.locked();
-        let Some(item) = outbox.item_of(tell) else { return };
-        self.push(&mut outbox, item);
-        drop(outbox);
-        batch.touch(self);
+        self.put(batch, |outbox| outbox.tell(tell));
     }
 
     /// Puts a reply before the connection, unless the mailbox is not open under this number any more.
-    pub(crate) fn reply(&self, number: MailboxNumber, mailbox: u64, item: Item, batch: &mut Batch) {
-        let mut outbox = self.0.outbox.locked();
-        if outbox.open.mailbox(number).is_some_and(|open| open.serial() == mailbox) {
-            self.push(&mut outbox, item);
-            drop(outbox);
-            batch.touch(self);
-        }
+    pub(crate) fn reply(&self, mailbox: u64, reply: Told<'_>, batch: &mut Batch) {
+        self.put(batch, |outbox| {
+            if outbox.open.mailbox(reply.mailbox).is_some_and(|open| open.serial() == mailbox) {
+                let (ending, body) = travelling(reply.outcome);
+                let Told { mailbox, channel, id, redrive_of, operation, outcome } = reply;
+                let (channel, operation, attempts) = (channel.clone(), operation.clone(), outcome.attempts);
+                outbox.put(Reply { mailbox, channel, id, redrive_of, operation, attempts, ending }, body);
+            }
+        });
     }
 
     /// Tells that a mailbox is not open any more. Its number stands for nothing from here on.
     pub(crate) fn close_mailbox(&self, number: MailboxNumber, reason: MailboxEnd, batch: &mut Batch) {
-        let mut outbox = self.0.outbox.locked();
-        let closed = outbox.open.close_mailbox(number);
-        if closed.is_some() {
-            let frame = roundtrip_protocol::MailboxClosed { mailbox: number, reason };
-            self.push(&mut outbox, Item::ready(frame));
-        }
-        drop(outbox);
+        let closed = self.put(batch, |outbox| {
+            let closed = outbox.open.close_mailbox(number);
+            if closed.is_some() {
+                outbox.put(roundtrip_protocol::MailboxClosed { mailbox: number, reason }, Body::None);
+            }
+            closed
+        });
         // The handle may be the last of its mailbox, which is forgotten then: not under this lock.
         drop(closed);
-        batch.touch(self);
     }
 
     /// Looks into the numbers that stand for tickets and mailboxes.
@@ -148,53 +164,64 @@ impl Peer {
 
     /// Stops following under this number.
     pub(crate) fn close_ticket(&self, number: TicketNumber) -> Option<Ticket> {
-        let mut outbox = self.0.outbox.locked();
-        outbox.progress.remove(&number);
-        outbox.open.close_ticket(number)
+        self.0.outbox.locked().close_ticket(number)
     }
 
-    /// Takes waiting frames: all, or what makes up about `at_most` bytes. `take` gets them while the outbox is locked.
-    pub(crate) fn poll_take(
+    /// Takes all that waits before a connection in the same process.
+    pub(crate) fn poll_take_frames(
         &self,
         context: &Context<'_>,
-        at_most: usize,
-        lending: Lending,
-        take: &mut impl FnMut(Frame),
-    ) -> Poll<Taken> {
+        to: &mut VecDeque<Frame>,
+    ) -> Poll<Result<Taken, Broken>> {
+        self.poll_take(context, |queue| {
+            if let Queue::Frames(frames) = queue {
+                frames.take_into(to);
+            }
+        })
+    }
+
+    /// Takes all that waits before a connection that carries bytes, in exchange for an empty queue.
+    pub(crate) fn poll_take_bytes(&self, context: &Context<'_>, to: &mut WriteQueue) -> Poll<Result<Taken, Broken>> {
+        debug_assert!(to.is_empty(), "what was taken is written before more is");
+        self.poll_take(context, |queue| {
+            if let Queue::Bytes(bytes) = queue {
+                std::mem::swap(bytes, to);
+            }
+        })
+    }
+
+    fn poll_take(&self, context: &Context<'_>, take: impl FnOnce(&mut Queue)) -> Poll<Result<Taken, Broken>> {
         let mut outbox = self.0.outbox.locked();
         if outbox.state == State::Closed {
-            return Poll::Ready(Taken::End);
+            return Poll::Ready(Ok(Taken::End));
         }
-        let (mut taken, mut is_empty) = (0, true);
-        while taken < at_most
-            && let Some(item) = outbox.items.pop_front()
-        {
-            let weight = item.weight();
-            self.0.weight.fetch_sub(weight, Ordering::Relaxed);
-            outbox.texts -= item.texts();
-            let progress = if let Item::Progress(ticket) = &item { outbox.progress.remove(ticket) } else { None };
-            if let Some(frame) = item.into_frame(progress, lending) {
-                take(frame);
-                taken += weight;
-                is_empty = false;
-            }
+        if let Some(broken) = outbox.broken.take() {
+            return Poll::Ready(Err(broken));
         }
-        outbox.count_room();
+        outbox.flush_progress();
+        let is_empty = outbox.queue.is_empty();
+        if !is_empty {
+            take(&mut outbox.queue);
+        }
+        self.0.weight.store(outbox.weight(), Ordering::Relaxed);
         let fell_under_mark = outbox.was_over_mark && self.is_under_mark();
         outbox.was_over_mark &= !fell_under_mark;
         if is_empty && !fell_under_mark {
             if outbox.state == State::Closing {
-                return Poll::Ready(Taken::End);
+                return Poll::Ready(Ok(Taken::End));
             }
+            outbox.queue.rest();
+            outbox.count_room();
             outbox.receiver = Some(context.waker().clone());
             return Poll::Pending;
         }
+        outbox.count_room();
         let sender = if fell_under_mark { outbox.sender.take() } else { None };
         drop(outbox);
         if let Some(sender) = sender {
             sender.wake();
         }
-        Poll::Ready(Taken::Some { fell_under_mark })
+        Poll::Ready(Ok(Taken::Some { fell_under_mark }))
     }
 
     /// Ready when the outbox is under its mark, so that frames from the connection may be handled; or over for good.
@@ -242,21 +269,12 @@ impl Peer {
 
     fn leave(&self, state: State, batch: &mut Batch) {
         let mut outbox = self.0.outbox.locked();
-        if outbox.state != State::Closed {
-            outbox.state = state;
-        }
-        let open = outbox.open.clear();
-        let mut items = VecDeque::new();
-        if state == State::Closed {
-            items = std::mem::take(&mut outbox.items);
-            outbox.progress = HashMap::new();
-            outbox.texts = 0;
-            self.0.weight.store(0, Ordering::Relaxed);
-        }
+        let left = outbox.leave(state);
+        self.0.weight.store(outbox.weight(), Ordering::Relaxed);
         outbox.count_room();
         let sender = outbox.sender.take();
         drop(outbox);
-        drop((open, items));
+        drop(left);
         if let Some(sender) = sender {
             sender.wake();
         }
@@ -273,7 +291,8 @@ impl Peer {
 
     /// Whether the caller is the one to wake it.
     pub(crate) fn begin_touched(&self) -> bool {
-        !self.0.touched.swap(true, Ordering::AcqRel)
+        // What was put in lies behind the outbox's lock, as does whatever its receiver does once this is cleared.
+        !self.0.touched.load(Ordering::Relaxed) && !self.0.touched.swap(true, Ordering::AcqRel)
     }
 
     pub(crate) fn wake_receiver(&self) {
@@ -284,22 +303,17 @@ impl Peer {
         }
     }
 
-    fn put(&self, item: Item, batch: &mut Batch) {
+    /// Puts something in, and has whoever takes it looked after.
+    fn put<T>(&self, batch: &mut Batch, put: impl FnOnce(&mut Outbox) -> T) -> T {
         let mut outbox = self.0.outbox.locked();
-        self.push(&mut outbox, item);
+        let put = put(&mut outbox);
+        let weight = outbox.weight();
+        self.0.weight.store(weight, Ordering::Relaxed);
+        outbox.was_over_mark |= !self.is_under_mark();
+        outbox.count_room();
         drop(outbox);
         batch.touch(self);
-    }
-
-    fn push(&self, outbox: &mut Outbox, item: Item) {
-        if outbox.state != State::Open {
-            return;
-        }
-        let before = self.0.weight.fetch_add(item.weight(), Ordering::Relaxed);
-        outbox.was_over_mark |= before + item.weight() >= MARK || !self.is_under_mark();
-        outbox.texts += item.texts();
-        outbox.items.push_back(item);
-        outbox.count_room();
+        put
     }
 }
 
@@ -325,4 +339,9 @@ impl fmt::Debug for Peer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Peer({})", self.0.id.0)
     }
+}
+
+/// A length of time as frames tell it.
+pub(crate) fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }

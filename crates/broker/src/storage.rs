@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roundtrip_protocol::{ChannelName, DeadReason, OutcomeKind, Problem, RequestId, RequesterName};
+use roundtrip_protocol::{ChannelName, DeadReason, OutcomeKind, Problem, RequestId, RequesterName, Text};
 
 use crate::message::{Answer, Part, Request};
 
@@ -272,7 +272,7 @@ pub(crate) enum Ask {
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     Message(Arc<Request>),
-    Operation(Arc<str>),
+    Operation(Text),
     Answer(Arc<Answer>),
     Part(Arc<Part>),
 }

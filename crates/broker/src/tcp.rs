@@ -6,17 +6,15 @@
 
 mod watch;
 
-use std::collections::VecDeque;
 use std::fmt::Display;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use roundtrip_protocol::{ErrorCode, Limits, VERSION};
-use roundtrip_transport::{Arrival, Broken, Reader, WriteQueue, runtime};
+use roundtrip_transport::{Arrival, BATCH, Broken, Reader, WriteQueue, runtime};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::Instrument;
@@ -26,12 +24,9 @@ use crate::admission::{Doorkeeper, Unread};
 use crate::batch::Batch;
 use crate::connections::Membership;
 use crate::memory::Room;
-use crate::peer::{Lending, Life, Taken};
+use crate::peer::{Life, Taken};
 use crate::session::{Fault, Session};
 use crate::shared::Shared;
-
-/// How many bytes wait to be written at most before the outbox is left alone.
-const QUEUED: usize = 256 * 1024;
 
 /// How long the other end has to take the last frames.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -93,7 +88,6 @@ where
         reader,
         write,
         queue: WriteQueue::new(),
-        arrivals: VecDeque::new(),
         is_greeted: false,
         buffers,
         _membership: membership,
@@ -120,8 +114,6 @@ struct TcpSession<R, W> {
     reader: Reader<R, Doorkeeper>,
     write: W,
     queue: WriteQueue,
-    /// Frames of the last read that were not handled yet.
-    arrivals: VecDeque<Arrival<Room, Unread>>,
     batch: Batch,
     watch: Watch,
     is_greeted: bool,
@@ -133,8 +125,8 @@ struct TcpSession<R, W> {
 
 /// What there is to do.
 enum Turn {
-    /// Frames are there to be handled.
-    Handle,
+    /// A frame is there to be handled, and others may be.
+    Handle(Arrival<Room, Unread>),
     /// The outbox fell under its mark.
     Resume,
     /// The stream ended, or does not carry frames.
@@ -151,8 +143,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> TcpSession<R, W> {
             let turn = poll_fn(|context| self.poll_turn(context)).await;
             self.batch.set_time();
             match turn {
-                Turn::Handle => {
-                    let had_several = self.handle();
+                Turn::Handle(first) => {
+                    let had_several = self.handle(first);
                     self.batch.pull();
                     if had_several {
                         // Others that were woken by the same events get to fill the same writes.
@@ -182,7 +174,6 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> TcpSession<R, W> {
             }
             self.count_buffers();
             if self.session.peer.is_closing() {
-                self.arrivals.clear();
                 return self.send_last_words().await;
             }
         }
@@ -196,12 +187,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> TcpSession<R, W> {
         let has_room = self.session.peer.poll_under_mark(context).is_ready();
         self.session.peer.set_unread(!has_room);
         if has_room {
-            if !self.arrivals.is_empty() {
-                return Poll::Ready(Turn::Handle);
-            }
-            let read = pin!(self.reader.next_batch(&mut self.arrivals)).poll(context);
-            match read {
-                Poll::Ready(Ok(())) => return Poll::Ready(Turn::Handle),
+            match self.reader.poll_next(context) {
+                Poll::Ready(Ok(arrival)) => return Poll::Ready(Turn::Handle(arrival)),
                 Poll::Ready(Err(error)) => return Poll::Ready(Turn::Broken(error)),
                 Poll::Pending => {}
             }
@@ -211,26 +198,17 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> TcpSession<R, W> {
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Turn> {
         loop {
-            if self.queue.len() < QUEUED {
-                let Self { session, queue, .. } = self;
-                let mut pushed = Ok(());
-                let taken = session.peer.poll_take(context, QUEUED, Lending::WithRoom, &mut |frame| {
-                    if pushed.is_ok() {
-                        pushed = queue.push(frame);
-                    }
-                });
-                if let Err(error) = pushed {
-                    return Poll::Ready(Turn::Broken(error));
-                }
-                match taken {
-                    Poll::Ready(Taken::Some { fell_under_mark: true }) => return Poll::Ready(Turn::Resume),
-                    Poll::Ready(Taken::Some { fell_under_mark: false }) => {}
-                    Poll::Ready(Taken::End) if self.queue.is_empty() => return Poll::Ready(Turn::Over),
-                    Poll::Ready(Taken::End) | Poll::Pending => {}
-                }
-            }
             if self.queue.is_empty() {
-                return Poll::Pending;
+                match self.session.peer.poll_take_bytes(context, &mut self.queue) {
+                    Poll::Ready(Ok(Taken::Some { fell_under_mark: true })) => return Poll::Ready(Turn::Resume),
+                    Poll::Ready(Ok(Taken::Some { fell_under_mark: false })) => {}
+                    Poll::Ready(Ok(Taken::End)) => return Poll::Ready(Turn::Over),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Turn::Broken(error)),
+                    Poll::Pending => {
+                        self.queue.rest();
+                        return Poll::Pending;
+                    }
+                }
             }
             let before = self.queue.len();
             let written = self.queue.poll_write(context, &mut self.write);
@@ -243,12 +221,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> TcpSession<R, W> {
         }
     }
 
-    /// Handles frames until there are none, or the outbox has no room for what they lead to.
-    fn handle(&mut self) -> bool {
+    /// Handles frames until none is left of what was read, or the outbox has no room for what they lead to. Says
+    /// whether there were several.
+    fn handle(&mut self, first: Arrival<Room, Unread>) -> bool {
         let mut handled = 0;
-        while self.session.peer.is_under_mark()
-            && let Some(arrival) = self.arrivals.pop_front()
-        {
+        let mut next = Some(first);
+        while let Some(arrival) = next {
             handled += 1;
             match arrival {
                 Arrival::Frame(incoming) => self.session.handle(incoming, &mut self.batch),
@@ -259,6 +237,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> TcpSession<R, W> {
                 self.watch.greeted();
                 self.reader.set_limits(Limits::with_max_payload(self.batch.shared.limits.max_payload));
             }
+            let goes_on = handled < BATCH && self.session.peer.is_under_mark();
+            // An error comes again when the next frame is asked for.
+            next = if goes_on { self.reader.next_read().unwrap_or(None) } else { None };
         }
         handled > 1
     }

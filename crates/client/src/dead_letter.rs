@@ -201,7 +201,7 @@ impl fmt::Debug for DeadLetters {
 impl DeadLetter {
     fn of((content, payload): (DeadLetterContent, Bytes)) -> Self {
         let DeadLetterContent { entry, reply_channel, label } = content;
-        Self { entry, reply_channel, content_type: label.content_type, headers: label.headers, payload }
+        Self { entry, reply_channel, content_type: label.content_type.into(), headers: label.headers, payload }
     }
 }
 

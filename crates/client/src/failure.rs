@@ -142,7 +142,7 @@ impl RawFailure {
         self.settlement(|message| {
             let (label, payload) = message.into_parts();
             let problem = Problem::new("failed", "");
-            (Settlement::Fail { problem, content_type: Some(label.content_type) }, payload)
+            (Settlement::Fail { problem, content_type: Some(label.content_type.into()) }, payload)
         })
     }
 }

@@ -31,7 +31,7 @@ pub struct Request {
 
 impl Request {
     pub(crate) fn new(operation: String, label: Label, payload: Bytes) -> Self {
-        Self { operation, content_type: label.content_type, headers: label.headers, payload }
+        Self { operation, content_type: label.content_type.into(), headers: label.headers, payload }
     }
 }
 

@@ -41,7 +41,7 @@ impl Message {
     }
 
     pub(crate) fn into_parts(self) -> (Label, Bytes) {
-        (Label { content_type: self.content_type, headers: self.headers }, self.payload)
+        (Label { content_type: self.content_type.into(), headers: self.headers }, self.payload)
     }
 }
 

@@ -28,6 +28,7 @@ mod limits;
 mod message;
 mod name;
 mod outcome;
+mod text;
 
 pub use code::{ErrorCode, Refusal, RefusalCode};
 pub use encoding::{DecodeError, PREFIX_LEN, Prefix, decode_header, encode_prefix_and_header};
@@ -49,3 +50,4 @@ pub use limits::{DEFAULT_PRIORITY, HELLO_LIMIT, Limits, MAX_HEADER, MAX_KEY, MAX
 pub use message::{Headers, Label, Progress};
 pub use name::{ChannelName, MAX_NAME, NameError, RequesterName};
 pub use outcome::{DeadReason, Ending, OutcomeKind, Problem, RequestState, Settlement};
+pub use text::Text;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use bincode::{BorrowDecode, Encode};
 
+use crate::text::Text;
+
 /// Application headers in the order they were given. The broker passes them on and reads none.
 ///
 /// They may hold patients' data, so `Debug` tells only how many there are.
@@ -39,7 +41,7 @@ impl fmt::Debug for Headers {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Label {
     /// The payload's media type, such as `application/json`; empty where the sender named none.
-    pub content_type: String,
+    pub content_type: Text,
     /// Application headers.
     pub headers: Headers,
 }

@@ -104,7 +104,10 @@ fn a_text_and_a_list_of_absurd_length_are_typed_errors() {
 #[test]
 fn a_header_as_long_as_allowed_and_full_of_the_smallest_parts_is_read() {
     let room = MAX_HEADER - submit(Label::default()).len();
-    let label = Label { content_type: String::new(), headers: Headers(vec![Default::default(); room / 16]) };
+    let label = Label {
+        content_type: roundtrip_protocol::Text::default(),
+        headers: Headers(vec![Default::default(); room / 16]),
+    };
     let header = submit(label);
     assert!(header.len() > MAX_HEADER - 16 && header.len() <= MAX_HEADER);
     assert!(decode_header(0x10, &header).is_ok());
@@ -222,7 +225,7 @@ fn submit(label: Label) -> Vec<u8> {
         deadline_ms: None,
         delay_ms: 0,
         key: None,
-        operation: String::new(),
+        operation: roundtrip_protocol::Text::default(),
         label,
     };
     encoded(&submit.into())

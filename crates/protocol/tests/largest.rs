@@ -40,7 +40,7 @@ fn largest() -> Vec<Header> {
             deadline_ms: Some(1),
             delay_ms: 0,
             key: Some("k".repeat(MAX_KEY)),
-            operation: operation(),
+            operation: operation().into(),
             label: label(),
         }
         .into(),
@@ -55,7 +55,7 @@ fn largest() -> Vec<Header> {
             attempt_ms: Some(1),
             requester: requester_name(),
             redrive_of: Some(id()),
-            operation: operation(),
+            operation: operation().into(),
             label: label(),
         }
         .into(),
@@ -66,7 +66,7 @@ fn largest() -> Vec<Header> {
             channel: channel_name(),
             id: id(),
             redrive_of: Some(id()),
-            operation: operation(),
+            operation: operation().into(),
             attempts: 1,
             ending: ending(),
         }
@@ -81,7 +81,7 @@ fn largest() -> Vec<Header> {
 
 /// A label that takes as many bytes as one may.
 fn label() -> Label {
-    Label { content_type: "t".repeat(MAX_LABEL - 2 * size_of::<u64>()), headers: Headers::default() }
+    Label { content_type: "t".repeat(MAX_LABEL - 2 * size_of::<u64>()).into(), headers: Headers::default() }
 }
 
 fn entry() -> DeadLetterEntry {

@@ -62,8 +62,20 @@ fn requester() -> impl Strategy<Value = Header> {
         (ticket(), channel(), id(), any::<u32>(), reply_to(), limits, text(), label()).prop_map(
             |(ticket, channel, id, requester, reply, ((priority, deadline_ms, delay_ms), key), operation, label)| {
                 let requester = RequesterNumber(requester);
-                Submit { ticket, channel, id, requester, reply, priority, deadline_ms, delay_ms, key, operation, label }
-                    .into()
+                Submit {
+                    ticket,
+                    channel,
+                    id,
+                    requester,
+                    reply,
+                    priority,
+                    deadline_ms,
+                    delay_ms,
+                    key,
+                    operation: operation.into(),
+                    label,
+                }
+                .into()
             }
         ),
         (ticket(), any::<u32>(), option::of(duplicate())).prop_map(|(ticket, services, duplicate)| Accepted {
@@ -148,7 +160,7 @@ fn service() -> impl Strategy<Value = Header> {
                     attempt_ms,
                     requester: requester.parse().unwrap(),
                     redrive_of,
-                    operation,
+                    operation: operation.into(),
                     label,
                 }
                 .into()
@@ -197,7 +209,7 @@ fn mailbox() -> impl Strategy<Value = Header> {
                     channel: channel.parse().unwrap(),
                     id,
                     redrive_of,
-                    operation,
+                    operation: operation.into(),
                     attempts,
                     ending,
                 }
@@ -394,7 +406,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
 
 fn label() -> impl Strategy<Value = Label> {
     (text(), vec((text(), text()), 0..10))
-        .prop_map(|(content_type, headers)| Label { content_type, headers: Headers(headers) })
+        .prop_map(|(content_type, headers)| Label { content_type: content_type.into(), headers: Headers(headers) })
 }
 
 fn problem() -> impl Strategy<Value = Problem> {

@@ -182,7 +182,7 @@ fn another_encoder_writes_and_reads_the_same_options_and_lists() {
                 deadline_ms,
                 delay_ms: 0x0102,
                 key: key.clone(),
-                operation: String::new(),
+                operation: protocol::Text::default(),
                 label: protocol::Label {
                     content_type: "text/plain".into(),
                     headers: protocol::Headers(headers.clone()),

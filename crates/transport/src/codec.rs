@@ -104,10 +104,18 @@ pub struct FrameCodec<A: Admission> {
 }
 
 enum State<R, W> {
-    Prefix,
-    Header(Prefix),
-    Payload { header: Header, room: R, payload: Vec<u8>, left: usize },
-    Skip { left: usize, skipped: Skipped<W> },
+    /// A frame begins, and its header is not there whole.
+    Start,
+    Payload {
+        header: Header,
+        room: R,
+        payload: Vec<u8>,
+        left: usize,
+    },
+    Skip {
+        left: usize,
+        skipped: Skipped<W>,
+    },
     Failed(DecodeError),
 }
 
@@ -120,10 +128,10 @@ enum Skipped<W> {
 impl<A: Admission> FrameCodec<A> {
     /// A codec at the start of a stream.
     pub const fn new(admission: A, limits: Limits) -> Self {
-        Self { admission, limits, state: State::Prefix }
+        Self { admission, limits, state: State::Start }
     }
 
-    /// Sets the limits of the frames whose first eight bytes were not decoded yet.
+    /// Sets the limits of the frames whose headers were not decoded yet.
     pub const fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
     }
@@ -151,18 +159,67 @@ impl<A: Admission> FrameCodec<A> {
         }
     }
 
-    fn fail<T>(&mut self, error: DecodeError) -> Result<T, Broken> {
-        self.state = State::Failed(error.clone());
-        Err(Broken::Protocol(error))
+    /// Takes a frame that is there whole; of one that is not, what is there of it. None: more is needed.
+    fn start(&mut self, source: &mut BytesMut) -> Result<Option<Arrival<A::Room, A::Why>>, DecodeError> {
+        let Some(bytes) = source.first_chunk::<PREFIX_LEN>() else { return Ok(None) };
+        let Prefix { type_number, header_len, payload_len } = Prefix::read(*bytes, self.limits)?;
+        if !KNOWN[type_number as usize] {
+            source.advance(PREFIX_LEN);
+            self.state = State::Skip { left: header_len + payload_len, skipped: Skipped::Unknown { type_number } };
+            return self.go_on(source);
+        }
+        let payload_at = PREFIX_LEN + header_len;
+        let Some(bytes) = source.get(PREFIX_LEN..payload_at) else {
+            source.reserve(payload_at - source.len());
+            return Ok(None);
+        };
+        let header = decode_header(type_number, bytes)?;
+        let admitted = self.admission.admit(&header, payload_len);
+        if let Some(payload) = source.get(payload_at..payload_at + payload_len) {
+            let payload = admitted.map(|room| (Bytes::copy_from_slice(payload), room));
+            source.advance(payload_at + payload_len);
+            return Ok(Some(Arrival::Frame(Incoming { header, payload })));
+        }
+        source.advance(payload_at);
+        self.state = match admitted {
+            Ok(room) => State::Payload { header, room, payload: Vec::with_capacity(payload_len), left: payload_len },
+            Err(why) => State::Skip { left: payload_len, skipped: Skipped::Refused { header, why } },
+        };
+        self.go_on(source)
     }
 
-    /// Decodes a whole header, and asks whether its payload may be read.
-    fn after_header(&mut self, prefix: Prefix, header: Header) -> State<A::Room, A::Why> {
-        let left = prefix.payload_len;
-        match self.admission.admit(&header, left) {
-            Ok(room) => State::Payload { header, room, payload: Vec::with_capacity(left), left },
-            Err(why) => State::Skip { left, skipped: Skipped::Refused { header, why } },
+    /// Goes on with a frame that did not arrive in one piece.
+    fn go_on(&mut self, source: &mut BytesMut) -> Result<Option<Arrival<A::Room, A::Why>>, DecodeError> {
+        let left = match &mut self.state {
+            State::Start => return Ok(None),
+            State::Failed(error) => return Err(error.clone()),
+            State::Payload { payload, left, .. } => {
+                let arrived = (*left).min(source.len());
+                payload.extend_from_slice(&source[..arrived]);
+                source.advance(arrived);
+                *left -= arrived;
+                *left
+            }
+            State::Skip { left, .. } => {
+                let arrived = (*left).min(source.len());
+                source.advance(arrived);
+                *left -= arrived;
+                *left
+            }
+        };
+        if left > 0 {
+            return Ok(None);
         }
+        Ok(match std::mem::replace(&mut self.state, State::Start) {
+            State::Payload { header, room, payload, .. } => {
+                Some(Arrival::Frame(Incoming { header, payload: Ok((Bytes::from(payload), room)) }))
+            }
+            State::Skip { skipped: Skipped::Refused { header, why }, .. } => {
+                Some(Arrival::Frame(Incoming { header, payload: Err(why) }))
+            }
+            State::Skip { skipped: Skipped::Unknown { type_number }, .. } => Some(Arrival::Unknown { type_number }),
+            State::Start | State::Failed(_) => None,
+        })
     }
 }
 
@@ -171,69 +228,18 @@ impl<A: Admission> Decoder for FrameCodec<A> {
     type Error = Broken;
 
     fn decode(&mut self, source: &mut BytesMut) -> Result<Option<Self::Item>, Broken> {
-        loop {
-            match std::mem::replace(&mut self.state, State::Prefix) {
-                State::Prefix => {
-                    let Some(bytes) = source.first_chunk::<PREFIX_LEN>() else { return Ok(None) };
-                    let prefix = match Prefix::read(*bytes, self.limits) {
-                        Ok(prefix) => prefix,
-                        Err(error) => return self.fail(error),
-                    };
-                    source.advance(PREFIX_LEN);
-                    self.state = if KNOWN[prefix.type_number as usize] {
-                        State::Header(prefix)
-                    } else {
-                        let skipped = Skipped::Unknown { type_number: prefix.type_number };
-                        State::Skip { left: prefix.header_len + prefix.payload_len, skipped }
-                    };
-                }
-                State::Header(prefix) => {
-                    let Some(bytes) = source.get(..prefix.header_len) else {
-                        source.reserve(prefix.header_len - source.len());
-                        self.state = State::Header(prefix);
-                        return Ok(None);
-                    };
-                    let header = match decode_header(prefix.type_number, bytes) {
-                        Ok(header) => header,
-                        Err(error) => return self.fail(error),
-                    };
-                    source.advance(prefix.header_len);
-                    self.state = self.after_header(prefix, header);
-                }
-                State::Payload { header, room, mut payload, mut left } => {
-                    let arrived = left.min(source.len());
-                    payload.extend_from_slice(&source[..arrived]);
-                    source.advance(arrived);
-                    left -= arrived;
-                    if left > 0 {
-                        self.state = State::Payload { header, room, payload, left };
-                        return Ok(None);
-                    }
-                    return Ok(Some(Arrival::Frame(Incoming { header, payload: Ok((Bytes::from(payload), room)) })));
-                }
-                State::Skip { mut left, skipped } => {
-                    let arrived = left.min(source.len());
-                    source.advance(arrived);
-                    left -= arrived;
-                    if left > 0 {
-                        self.state = State::Skip { left, skipped };
-                        return Ok(None);
-                    }
-                    return Ok(Some(match skipped {
-                        Skipped::Refused { header, why } => Arrival::Frame(Incoming { header, payload: Err(why) }),
-                        Skipped::Unknown { type_number } => Arrival::Unknown { type_number },
-                    }));
-                }
-                State::Failed(error) => return self.fail(error),
-            }
-        }
+        let decoded = if matches!(self.state, State::Start) { self.start(source) } else { self.go_on(source) };
+        decoded.map_err(|error| {
+            self.state = State::Failed(error.clone());
+            Broken::Protocol(error)
+        })
     }
 
     /// Between two frames the stream may end; in the middle of one that is an error.
     fn decode_eof(&mut self, source: &mut BytesMut) -> Result<Option<Self::Item>, Broken> {
         match self.decode(source)? {
             Some(arrival) => Ok(Some(arrival)),
-            None if matches!(self.state, State::Prefix) && source.is_empty() => Ok(None),
+            None if matches!(self.state, State::Start) && source.is_empty() => Ok(None),
             None => Err(Broken::Io(std::io::Error::new(
                 std::io::ErrorKind::UnexpectedEof,
                 "the connection ended in the middle of a frame",
@@ -245,8 +251,7 @@ impl<A: Admission> Decoder for FrameCodec<A> {
 impl<A: Admission> fmt::Debug for FrameCodec<A> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
-            State::Prefix => "between frames",
-            State::Header(_) => "in a header",
+            State::Start => "between frames, or in a header",
             State::Payload { .. } => "in a payload",
             State::Skip { .. } => "skipping",
             State::Failed(_) => "failed",

@@ -88,24 +88,15 @@ impl<R: AsyncRead + Unpin, A: Admission> Reader<R, A> {
         &mut self.stream
     }
 
-    pub(crate) fn poll_batch(
-        &mut self,
-        context: &mut Context<'_>,
-        take: &mut impl FnMut(Arrival<A::Room, A::Why>),
-    ) -> Poll<Result<(), Broken>> {
+    /// The next arrival. Reads only where no whole frame is left of what was read before.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_batch`](Self::next_batch).
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Arrival<A::Room, A::Why>, Broken>> {
         loop {
-            let mut taken = 0;
-            while taken < BATCH {
-                match self.codec.decode(&mut self.buffer.bytes) {
-                    Ok(Some(arrival)) => take(arrival),
-                    Ok(None) => break,
-                    Err(_) if taken > 0 => break,
-                    Err(error) => return Poll::Ready(Err(error)),
-                }
-                taken += 1;
-            }
-            if taken > 0 {
-                return Poll::Ready(Ok(()));
+            if let Some(arrival) = self.next_read()? {
+                return Poll::Ready(Ok(arrival));
             }
             if ready!(self.poll_read(context))? == 0 {
                 return Poll::Ready(match self.codec.decode_eof(&mut self.buffer.bytes) {
@@ -114,6 +105,29 @@ impl<R: AsyncRead + Unpin, A: Admission> Reader<R, A> {
                 });
             }
         }
+    }
+
+    /// The next arrival of what was read already; none where more must be read.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken::Protocol`], which comes again from every later call.
+    pub fn next_read(&mut self) -> Result<Option<Arrival<A::Room, A::Why>>, Broken> {
+        self.codec.decode(&mut self.buffer.bytes)
+    }
+
+    pub(crate) fn poll_batch(
+        &mut self,
+        context: &mut Context<'_>,
+        take: &mut impl FnMut(Arrival<A::Room, A::Why>),
+    ) -> Poll<Result<(), Broken>> {
+        take(ready!(self.poll_next(context))?);
+        for _ in 1..BATCH {
+            // An error comes again with the next batch.
+            let Ok(Some(arrival)) = self.next_read() else { break };
+            take(arrival);
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {

@@ -37,9 +37,9 @@ fn submit_with(text: &str, payload: impl Into<Bytes>) -> Frame {
         deadline_ms: None,
         delay_ms: 0,
         key: None,
-        operation: text.to_owned(),
+        operation: text.to_owned().into(),
         label: Label {
-            content_type: "application/json".to_owned(),
+            content_type: "application/json".into(),
             headers: Headers(vec![("a".to_owned(), text.to_owned())]),
         },
     };

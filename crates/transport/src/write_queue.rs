@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use roundtrip_protocol::{Frame, MAX_HEADER, PREFIX_LEN, encode_prefix_and_header};
+use roundtrip_protocol::{Frame, Header, MAX_HEADER, PREFIX_LEN, encode_prefix_and_header};
 use tokio::io::AsyncWrite;
 use tokio_util::io::poll_write_buf;
 
@@ -18,6 +18,9 @@ const UNCOPIED: usize = 4 * 1024;
 
 /// How much memory an empty queue keeps at most, in bytes.
 const KEPT: usize = 64 * 1024;
+
+/// How much of it one keeps that is at rest, in bytes.
+const KEPT_AT_REST: usize = 4 * 1024;
 
 /// After how many times being drained the memory is fitted to what was needed.
 const DRAINS_TO_FIT: u8 = 16;
@@ -65,19 +68,30 @@ impl WriteQueue {
     /// The queue is as before.
     pub fn push(&mut self, frame: Frame) -> Result<(), Broken> {
         let Frame { header, payload } = frame;
+        self.push_parts(&header, &payload, || payload.clone())
+    }
+
+    /// Appends a frame by its header and its payload. A small payload is copied; of a large one the queue holds what
+    /// `keep` returns, which are the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push).
+    pub fn push_parts(&mut self, header: &Header, payload: &[u8], keep: impl FnOnce() -> Bytes) -> Result<(), Broken> {
         if payload.len() > LARGEST_PAYLOAD {
             return Err(Broken::TooLarge { part: "payload", found: payload.len(), limit: LARGEST_PAYLOAD });
         }
         let start = self.copied.len();
-        encode_prefix_and_header(&header, payload.len(), &mut self.copied);
+        encode_prefix_and_header(header, payload.len(), &mut self.copied);
         let header_len = self.copied.len() - start - PREFIX_LEN;
         if header_len > MAX_HEADER {
             self.copied.truncate(start);
             return Err(Broken::TooLarge { part: "header", found: header_len, limit: MAX_HEADER });
         }
         if payload.len() < UNCOPIED {
-            self.copied.extend_from_slice(&payload);
+            self.copied.extend_from_slice(payload);
         } else {
+            let payload = keep();
             self.uncopied_len += payload.len();
             self.uncopied.push_back(Uncopied { after: self.written + self.copied.len() as u64, payload });
         }
@@ -127,6 +141,19 @@ impl WriteQueue {
         Pin::new(stream).poll_flush(context)
     }
 
+    /// Nothing is about to be written: an empty queue gives its memory back, since most connections are quiet.
+    pub fn rest(&mut self) {
+        if self.is_empty() && self.allocated() > KEPT_AT_REST {
+            self.forget_memory();
+        }
+    }
+
+    fn forget_memory(&mut self) {
+        self.copied = BytesMut::new();
+        self.allocated = 0;
+        self.uncopied = VecDeque::new();
+    }
+
     /// Gives memory back that an empty queue does not need.
     fn fit(&mut self) {
         self.drains += 1;
@@ -135,9 +162,7 @@ impl WriteQueue {
             return;
         }
         if oversized || self.allocated > 4 * self.most {
-            self.copied = BytesMut::new();
-            self.allocated = 0;
-            self.uncopied = VecDeque::new();
+            self.forget_memory();
         }
         self.most = 0;
         self.drains = 0;

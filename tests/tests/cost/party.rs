@@ -177,13 +177,13 @@ fn submission(requester: u32, ticket: u32) -> Submit {
         deadline_ms: None,
         delay_ms: 0,
         key: None,
-        operation: "cook".to_owned(),
+        operation: "cook".into(),
         label: label(),
     }
 }
 
 fn label() -> Label {
-    Label { content_type: "application/json".to_owned(), headers: Headers::default() }
+    Label { content_type: "application/json".into(), headers: Headers::default() }
 }
 
 /// The same each time the test runs, and no two alike.

@@ -117,7 +117,7 @@ pub(super) fn submit(requester: u32, reply: ReplyTo) -> Submit {
         deadline_ms: None,
         delay_ms: 0,
         key: None,
-        operation: "echo".to_owned(),
+        operation: "echo".into(),
         label: Label::default(),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use roundtrip_core::{Channel, DeadLetter, Time};
 use roundtrip_protocol::{
     Call, DeadLetter as DeadLetterFrame, DeadLetterContent, DeadLetterEntry, DeadLetters, MAX_HEADER, Problem,
-    RequestId,
+    RequestId, Text,
 };
 
 use super::ChannelEntry;
@@ -15,7 +15,7 @@ use crate::handles::{BrokerHandles, Held};
 use crate::lock::Lock;
 use crate::mailbox::Place;
 use crate::message::Request;
-use crate::peer::{Peer, item_millis};
+use crate::peer::{Peer, millis};
 use crate::storage::{Ask, Content};
 
 /// How much of the code and of the message of a last error is told, in bytes: it stands beside other things in headers.
@@ -88,7 +88,7 @@ impl Look for LettersList {
                 Some(operation) => operation,
                 None => {
                     looked = Looked::NotYet;
-                    Arc::from("")
+                    Text::default()
                 }
             };
             let entry = entry(letter, &operation, now);
@@ -129,7 +129,7 @@ impl Look for WholeLetter {
             },
             (Held::Stored(..), None) => None,
         };
-        let operation = request.as_ref().map_or_else(|| Arc::from(""), |request| Arc::clone(&request.operation));
+        let operation = request.as_ref().map_or_else(Text::default, |request| request.operation.clone());
         let content = DeadLetterContent {
             entry: entry(letter, &operation, now),
             reply_channel: letter.place.reply_channel(),
@@ -137,22 +137,22 @@ impl Look for WholeLetter {
         };
         let payload = request.and_then(|request| request.payload());
         let frame = DeadLetterFrame { call: self.call, letter: Some(content) };
-        self.peer.send_dead_letter(frame, payload, batch);
+        self.peer.send_dead_letter(frame, payload.as_ref(), batch);
         Looked::Told
     }
 }
 
 /// The name of what a letter asks for; none while it is being fetched.
-fn operation(letter: &DeadLetter<BrokerHandles>, shelf: Option<&mut Shelf>) -> Option<Arc<str>> {
+fn operation(letter: &DeadLetter<BrokerHandles>, shelf: Option<&mut Shelf>) -> Option<Text> {
     match (&letter.request, shelf) {
-        (Held::Here(request), _) => Some(Arc::clone(&request.operation)),
+        (Held::Here(request), _) => Some(request.operation.clone()),
         (Held::Stored(row, _), Some(shelf)) => match shelf.find(Ask::Operation(*row)) {
             Found::NotYet => None,
-            Found::Here(Content::Operation(operation)) => Some(Arc::clone(operation)),
-            Found::Here(Content::Message(request)) => Some(Arc::clone(&request.operation)),
-            Found::Here(_) | Found::Missing(_) => Some(Arc::from("")),
+            Found::Here(Content::Operation(operation)) => Some(operation.clone()),
+            Found::Here(Content::Message(request)) => Some(request.operation.clone()),
+            Found::Here(_) | Found::Missing(_) => Some(Text::default()),
         },
-        (Held::Stored(..), None) => Some(Arc::from("")),
+        (Held::Stored(..), None) => Some(Text::default()),
     }
 }
 
@@ -165,8 +165,8 @@ fn entry(letter: &DeadLetter<BrokerHandles>, operation: &str, now: Time) -> Dead
         attempts: letter.attempts,
         deliveries: letter.deliveries,
         bytes: letter.bytes as u64,
-        accepted_ms_ago: item_millis(now.since(letter.accepted)),
-        died_ms_ago: item_millis(now.since(letter.died)),
+        accepted_ms_ago: millis(now.since(letter.accepted)),
+        died_ms_ago: millis(now.since(letter.died)),
         last: letter.last.as_ref().and_then(|answer| Some(cut(answer.here()?.said()))),
     }
 }

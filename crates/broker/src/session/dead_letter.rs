@@ -90,7 +90,7 @@ impl State {
                 let payload = payload.as_ref().map(|payload| payload.bytes().clone()).unwrap_or_default();
                 let needed = REQUEST_OVERHEAD + request.texts() + payload.len() + reply_room;
                 let room = self.shared.room_for_request(needed, None)?;
-                Held::Here(Request::new(Arc::clone(&request.operation), request.label.clone(), payload, room))
+                Held::Here(Request::new(request.operation.clone(), request.label.clone(), payload, room))
             }
             // The channel moves it on its disk.
             stored @ Held::Stored(..) => {

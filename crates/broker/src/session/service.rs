@@ -16,7 +16,7 @@ use crate::batch::Batch;
 use crate::handles::{BrokerHandles, Held};
 use crate::memory::Room;
 use crate::message;
-use crate::peer::item_millis;
+use crate::peer::millis;
 
 /// The longest stage of a progress, in bytes. A longer one is cut.
 const MAX_STAGE: usize = 256;
@@ -52,7 +52,7 @@ impl State {
         }
         self.check_credit(service, credit)?;
         let lease = channel.plan.lease(lease_ms.map(Duration::from_millis));
-        self.peer.send(Subscribed { service, lease_ms: item_millis(lease) }, batch);
+        self.peer.send(Subscribed { service, lease_ms: millis(lease) }, batch);
         let subscriber = self.service_instance(service)?;
         self.services.insert(service, Subscription { channel: channel.clone(), credit: Some(credit) });
         let peer = self.peer.clone();

@@ -4,12 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use roundtrip_core::{Command, Effect, Tell, Time, What};
-use roundtrip_protocol::{ChannelName, RequestId};
+use roundtrip_protocol::{ChannelName, OutcomeKind, RequestId};
 
 use super::event::{Event, event_of, event_of_effect};
 use crate::channel::ChannelEntry;
 use crate::handles::BrokerHandles;
-use crate::peer::Item;
 
 type Watcher = Box<dyn FnMut(&ChannelName, Option<Duration>, Event)>;
 
@@ -78,10 +77,8 @@ pub(crate) fn watch_unsaid(channel: &ChannelEntry, what: &What<BrokerHandles>) {
 }
 
 /// A durable channel shows an outcome to the reader of a mailbox.
-pub(crate) fn watch_reply(channel: &ChannelEntry, id: RequestId, item: &Item) {
-    if let Item::Reply { outcome, .. } = item {
-        tell(channel, Event::Shown { id, kind: outcome.ending.kind() });
-    }
+pub(crate) fn watch_reply(channel: &ChannelEntry, id: RequestId, kind: OutcomeKind) {
+    tell(channel, Event::Shown { id, kind });
 }
 
 /// A durable channel does not tell what it would.

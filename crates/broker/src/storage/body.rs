@@ -76,7 +76,7 @@ pub(super) fn content(head: &[u8], payload: Bytes) -> Option<Content> {
     let content = match rest.byte()? {
         MESSAGE => {
             let (operation, label) = (rest.text()?, rest.label()?);
-            Content::Message(Request::new(operation, label, payload, Room::nothing()))
+            Content::Message(Request::new(operation.into(), label, payload, Room::nothing()))
         }
         REPLY => Content::Answer(Answer::reply(rest.label()?, payload, Room::nothing())),
         FAILURE => {
@@ -163,7 +163,7 @@ impl Rest<'_> {
     }
 
     fn label(&mut self) -> Option<Label> {
-        let content_type = self.text()?;
+        let content_type = self.text()?.into();
         let count = self.number()?;
         // Whatever the count says, the texts are there or they are not: nothing is set aside for it.
         let headers = (0..count).map(|_| Some((self.text()?, self.text()?))).collect::<Option<Vec<_>>>()?;

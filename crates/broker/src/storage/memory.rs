@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use roundtrip_protocol::ChannelName;
+use roundtrip_protocol::{ChannelName, Text};
 
 use super::body::{Body, content};
 use super::{
@@ -55,7 +55,7 @@ struct Contents {
 /// A request or what is left of it.
 struct Kept {
     facts: Facts,
-    operation: Arc<str>,
+    operation: Text,
     tried: Option<StoredTried>,
     parts: Option<KeptParts>,
     ended: Option<StoredEnd>,
@@ -195,12 +195,12 @@ impl Contents {
             NewMessage::Here(request) => {
                 let body = Body::of_accepted(facts, request);
                 body.into_iter().for_each(|body| self.insert_body(facts.row, body));
-                Arc::clone(&request.operation)
+                request.operation.clone()
             }
             NewMessage::OfLetter(old) => {
                 let body = self.bodies.remove(old);
                 self.bodies.extend(body.map(|body| (facts.row, body)));
-                self.requests.get(old).map_or_else(|| Arc::from(""), |kept| Arc::clone(&kept.operation))
+                self.requests.get(old).map_or_else(Text::default, |kept| kept.operation.clone())
             }
         };
         let facts = facts.clone();
@@ -291,7 +291,7 @@ impl Contents {
         let row = match ask {
             Ask::Operation(row) => {
                 let kept = self.requests.get(&row).ok_or(Missing::Gone)?;
-                return Ok(Content::Operation(Arc::clone(&kept.operation)));
+                return Ok(Content::Operation(kept.operation.clone()));
             }
             Ask::Message(row) | Ask::Answer(row) | Ask::Part(row) => row,
         };

@@ -64,7 +64,7 @@ over_both! {
         let place = way.start(Broker::builder()).await;
         let mut requester = place.requester("ward").await;
         let headers = Headers(vec![("traceparent".to_owned(), "00-1".to_owned())]);
-        let label = Label { content_type: "text/plain".to_owned(), headers };
+        let label = Label { content_type: "text/plain".into(), headers };
         let id = new_id();
         let submit = Submit { label: label.clone(), ..submission(1, id) };
         kill(&place, &mut requester, submit, "two eggs", Problem::new("poison", "it boils over")).await;
@@ -173,7 +173,7 @@ over_both! {
         let mut ids = Vec::new();
         for ticket in 0..60 {
             let id = new_id();
-            let submit = Submit { operation: "o".repeat(1000), ..submission(ticket, id) };
+            let submit = Submit { operation: "o".repeat(1000).into(), ..submission(ticket, id) };
             let problem = Problem::new("c".repeat(500), "m".repeat(50_000));
             kill(&place, &mut requester, submit, "", problem).await;
             ids.push(id);

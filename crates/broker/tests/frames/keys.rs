@@ -87,10 +87,10 @@ over_both! {
         let mut requester = place.requester("ward").await;
         submit(&mut requester, 1, "order 7").await;
         let again = || keyed(2, new_id(), "order 7");
-        let pdf = Label { content_type: "application/pdf".to_owned(), ..Label::default() };
+        let pdf = Label { content_type: "application/pdf".into(), ..Label::default() };
         for (submit, payload) in [
             (again(), "salad"),
-            (Submit { operation: "bake".to_owned(), ..again() }, "soup"),
+            (Submit { operation: "bake".into(), ..again() }, "soup"),
             (Submit { label: pdf, ..again() }, "soup"),
         ] {
             let refusal = requester.refused(submit, payload).await;

@@ -219,7 +219,7 @@ over_both! {
     async fn an_operation_name_without_measure_is_refused(way) {
         let place = way.start(Broker::builder()).await;
         let mut requester = place.requester("ward").await;
-        requester.send(Submit { operation: "x".repeat(2000), ..submission(1, new_id()) }).await;
+        requester.send(Submit { operation: "x".repeat(2000).into(), ..submission(1, new_id()) }).await;
         let (refused, _) = next!(requester, Refused);
         assert_eq!(refused.refusal.code, RefusalCode::Invalid);
     }

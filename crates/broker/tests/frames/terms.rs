@@ -106,11 +106,11 @@ over_both! {
         let settings = orders().operations(["cook", "bake"]).content_types(["text/plain"]);
         let place = way.start(Broker::builder().channel(settings)).await;
         let mut requester = place.requester("ward").await;
-        let wrong = Submit { operation: "fry".to_owned(), ..submission(1, new_id()) };
+        let wrong = Submit { operation: "fry".into(), ..submission(1, new_id()) };
         let refusal = requester.refused(wrong, "").await;
         assert_eq!(refusal.code, RefusalCode::UnknownOperation);
         assert!(refusal.message.contains("cook, bake"), "{}", refusal.message);
-        let label = Label { content_type: "application/pdf".to_owned(), ..Label::default() };
+        let label = Label { content_type: "application/pdf".into(), ..Label::default() };
         let refusal = requester.refused(Submit { label, ..submission(1, new_id()) }, "").await;
         assert_eq!(refusal.code, RefusalCode::Invalid);
         assert!(refusal.message.contains("text/plain"), "{}", refusal.message);

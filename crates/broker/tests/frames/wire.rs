@@ -330,8 +330,8 @@ pub(crate) fn submission(ticket: u32, id: RequestId) -> Submit {
         deadline_ms: None,
         delay_ms: 0,
         key: None,
-        operation: "cook".to_owned(),
-        label: Label { content_type: "text/plain".to_owned(), headers: Headers::default() },
+        operation: "cook".into(),
+        label: Label { content_type: "text/plain".into(), headers: Headers::default() },
     }
 }
 

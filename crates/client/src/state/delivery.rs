@@ -128,7 +128,7 @@ impl ClientState {
             until: until.map(|(at, _)| at),
             requester,
             redrive_of,
-            request: Request::new(operation, label, payload),
+            request: Request::new(operation.into(), label, payload),
         };
         self.tell_service(service, ServiceEvent::Delivery(Box::new(handed)));
     }

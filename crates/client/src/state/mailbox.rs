@@ -196,7 +196,7 @@ impl ClientState {
         let item = MailboxItem::Reply {
             ticket: Ticket { channel: reply.channel, id: reply.id },
             redrive_of: reply.redrive_of,
-            operation: reply.operation,
+            operation: reply.operation.into(),
             outcome: Outcome::new(reply.attempts, reply.ending, payload),
         };
         let item = if is_known { None } else { self.withhold(mailbox, reply.id, item) };

@@ -205,7 +205,7 @@ impl ClientState {
         let Some(parts) = &mut entry.parts else { return };
         let PartFrame { ticket, delivery, number, label } = frame;
         let (content_type, headers) = (label.content_type, label.headers);
-        parts.receive(Part { delivery, number, content_type, headers, payload });
+        parts.receive(Part { delivery, number, content_type: content_type.into(), headers, payload });
         entry.wakers.wake_into(&mut self.woken);
         self.give_parts_window_back(ticket);
     }

@@ -72,7 +72,7 @@ impl Submission {
             deadline_ms: self.terms.deadline.map(begun_millis),
             delay_ms: begun_millis(self.terms.delay),
             key: self.terms.key.clone(),
-            operation: self.operation.clone(),
+            operation: self.operation.as_str().into(),
             label: self.label.clone(),
         })
     }

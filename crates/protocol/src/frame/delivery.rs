@@ -7,6 +7,7 @@ use crate::identity::{Call, ChannelNumber, RequestId, ServiceNumber, Token};
 use crate::message::{Label, Progress};
 use crate::name::RequesterName;
 use crate::outcome::Settlement;
+use crate::text::Text;
 
 /// Client to broker: take deliveries from a channel. Answered by [`Subscribed`] or, for a refused channel, by
 /// [`Unsubscribed`].
@@ -126,7 +127,7 @@ pub struct Delivery {
     /// The dead letter that the request was made of, if it was.
     pub redrive_of: Option<RequestId>,
     /// The name of what is asked for; may be empty.
-    pub operation: String,
+    pub operation: Text,
     /// About the payload.
     pub label: Label,
 }

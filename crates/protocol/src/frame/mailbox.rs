@@ -6,6 +6,7 @@ use crate::code::Refusal;
 use crate::identity::{MailboxNumber, RequestId, RequesterNumber};
 use crate::name::ChannelName;
 use crate::outcome::Ending;
+use crate::text::Text;
 
 /// Client to broker: read a mailbox. Answered by [`MailboxOpened`].
 ///
@@ -157,7 +158,7 @@ pub struct Reply {
     /// The dead letter that the request was made of, if it was.
     pub redrive_of: Option<RequestId>,
     /// The name of what was asked for; may be empty.
-    pub operation: String,
+    pub operation: Text,
     /// Counted attempts.
     pub attempts: u32,
     /// How it ended; the payload belongs to it.

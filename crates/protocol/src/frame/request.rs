@@ -7,6 +7,7 @@ use crate::identity::{Call, ChannelNumber, RequestId, RequesterNumber, TicketNum
 use crate::message::{Label, Progress};
 use crate::name::{ChannelName, RequesterName};
 use crate::outcome::{Ending, OutcomeKind, RequestState};
+use crate::text::Text;
 
 /// Client to broker: a request. Answered by [`Accepted`] or [`Refused`]; the payload is the request's.
 ///
@@ -37,7 +38,7 @@ pub struct Submit {
     /// The idempotency key: the same key is the same request. 1 to [`MAX_KEY`](crate::MAX_KEY) bytes.
     pub key: Option<String>,
     /// The name of what is asked for; may be empty.
-    pub operation: String,
+    pub operation: Text,
     /// About the payload.
     pub label: Label,
 }

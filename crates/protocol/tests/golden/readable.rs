@@ -275,6 +275,7 @@ shown! {
     (f32) |number| serde_json::json!(number).to_string();
     (bool) |flag| flag.to_string();
     (String) |it| text(it);
+    (Text) |it| text(it);
     (DeadReason) |reason| text(reason.as_str());
     (OutcomeKind) |kind| text(kind.as_str());
     (ErrorCode) |code| code.number().to_string();

@@ -129,7 +129,7 @@ fn requester() -> Vec<(&'static str, Frame)> {
     let outcome = |ending| Outcome { ticket, attempts: 2, ending };
     let mut all = vec![
         ("submit", Frame::new(submit.clone(), payload())),
-        ("submit_bare", Submit { operation: String::new(), label: Label::default(), ..submit.clone() }.into()),
+        ("submit_bare", Submit { operation: Text::default(), label: Label::default(), ..submit.clone() }.into()),
         (
             "submit_to_another_reply_channel",
             Frame::new(
@@ -232,7 +232,7 @@ fn service() -> Vec<(&'static str, Frame)> {
         ("unsubscribed", Unsubscribed { service, refusal: None }.into()),
         ("unsubscribed_refused", Unsubscribed { service, refusal: Some(refusal()) }.into()),
         ("delivery", Frame::new(delivery.clone(), payload())),
-        ("delivery_bare", Delivery { operation: String::new(), label: Label::default(), ..delivery.clone() }.into()),
+        ("delivery_bare", Delivery { operation: Text::default(), label: Label::default(), ..delivery.clone() }.into()),
         (
             "delivery_of_a_redrive",
             Frame::new(Delivery { attempt_ms: Some(120_000), redrive_of: Some(earlier_id()), ..delivery }, payload()),

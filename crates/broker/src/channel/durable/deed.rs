@@ -6,7 +6,7 @@ use std::sync::Arc;
 use roundtrip_core::{
     Change, Channel, Command, Ending, Figures, Outcome, Peer as _, ReaderId, Reading, Tell, Time, What,
 };
-use roundtrip_protocol::{Header, Refusal, RefusalCode, RequestId, TicketNumber, Token};
+use roundtrip_protocol::{Header, Refusal, RefusalCode, RequestId, Text, TicketNumber, Token};
 
 use super::Shelf;
 use super::shelf::Found;
@@ -16,7 +16,7 @@ use crate::disk::Disk;
 use crate::handles::{BrokerHandles, Held};
 use crate::mailbox::{MailboxHandle, Posted};
 use crate::message::{Answer, Part, Request};
-use crate::peer::{Item, Peer, Promise};
+use crate::peer::{Peer, Promise, Told};
 use crate::storage::{Ask, Content, Missing, Row};
 
 /// Something to do, in its turn.
@@ -225,7 +225,7 @@ impl Offer {
             return Offered::Decided;
         };
         let mut outcome = outcome.clone();
-        let mut operation = Arc::from("");
+        let mut operation = Text::default();
         for ask in needs_of(request, &outcome).into_iter().flatten() {
             match (shelf.find(ask), &mut outcome.ending) {
                 (Found::NotYet, _) => return Offered::NotYet,
@@ -233,17 +233,16 @@ impl Offer {
                 (Found::Here(Content::Answer(answer)), Ending::Replied(held) | Ending::Failed(held)) => {
                     *held = Held::Here(Arc::clone(answer));
                 }
-                (Found::Here(Content::Operation(found)), _) => operation = Arc::clone(found),
-                (Found::Here(Content::Message(found)), _) => operation = Arc::clone(&found.operation),
+                (Found::Here(Content::Operation(found)), _) => operation = found.clone(),
+                (Found::Here(Content::Message(found)), _) => operation = found.operation.clone(),
                 (Found::Here(_), _) => {}
             }
         }
-        let channel = entry.name().clone();
-        let mailbox = self.reader.mailbox;
-        let item = Item::Reply { mailbox, channel, id: self.id, redrive_of, operation, outcome };
         #[cfg(feature = "simulation")]
-        crate::simulation::watch_reply(entry, self.id, &item);
-        self.peer.reply(mailbox, self.mailbox.serial(), item, batch);
+        crate::simulation::watch_reply(entry, self.id, outcome.ending.kind());
+        let (channel, operation, outcome) = (entry.name(), &operation, &outcome);
+        let reply = Told { mailbox: self.reader.mailbox, channel, id: self.id, redrive_of, operation, outcome };
+        self.peer.reply(self.mailbox.serial(), reply, batch);
         self.mailbox.decide(self.reader, &posted, true, batch);
         Offered::Decided
     }

@@ -217,7 +217,6 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
     use crate::disk::Worker;
@@ -228,7 +227,7 @@ mod tests {
         let disk = Disk::new(Worker::Tasks, 0, 64, 1);
         let mut shelf = Shelf::default();
         let [first, second] = [Ask::Operation(Row(1)), Ask::Operation(Row(2))];
-        let name = || Ok(Content::Operation(Arc::from("generate")));
+        let name = || Ok(Content::Operation("generate".into()));
         shelf.turn();
         assert!(matches!(shelf.find(first), Found::NotYet));
         shelf.arrive(first, name(), &disk);

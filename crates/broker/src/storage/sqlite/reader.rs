@@ -1,9 +1,7 @@
 //! Reads the tables, over a connection of its own that cannot write.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use roundtrip_protocol::ChannelName;
+use roundtrip_protocol::{ChannelName, Text};
 use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
 use super::checksum::is_sound;
@@ -76,7 +74,7 @@ fn operation(tables: &Connection, row: Row) -> Found {
     let mut statement = tables.prepare_cached("SELECT * FROM request WHERE row = ?")?;
     let found = statement.query_row([row.0.cast_signed()], |row| {
         let read = records::request(&mut Columns::of(row), &mut Names::default()).filter(|_| is_sound(row));
-        Ok(read.map(|(_, operation)| Content::Operation(Arc::from(operation))).ok_or(Missing::Damaged))
+        Ok(read.map(|(_, operation)| Content::Operation(Text::from(operation))).ok_or(Missing::Damaged))
     });
     found.optional()
 }

@@ -41,7 +41,7 @@ pub(crate) fn message_text(number: u64) -> String {
 }
 
 pub(crate) fn request(number: u64) -> Arc<Request> {
-    Request::new(operation(number), label(number), message_text(number).into(), Room::nothing())
+    Request::new(operation(number).into(), label(number), message_text(number).into(), Room::nothing())
 }
 
 pub(crate) fn operation(number: u64) -> String {
@@ -50,7 +50,7 @@ pub(crate) fn operation(number: u64) -> String {
 
 pub(crate) fn label(number: u64) -> Label {
     let headers = (0..number % 3).map(|header| (format!("header-{header}"), format!("value {number}")));
-    Label { content_type: "text/plain".to_owned(), headers: Headers(headers.collect()) }
+    Label { content_type: "text/plain".into(), headers: Headers(headers.collect()) }
 }
 
 pub(crate) fn part(number: u64) -> Arc<Part> {
