@@ -91,7 +91,8 @@ impl Bench {
         });
         let Some(token) = delivered else { unreachable!("a service with credit gets the request at once") };
         self.reply(token);
-        self.handle(Command::Acknowledge { peer: REQUESTER, call: Call(1), id, requester: self.requester.clone() });
+        let requester = self.requester.clone();
+        self.handle(Command::Acknowledge { peer: REQUESTER, call: Call(1), id, requester, ticket: None });
         self.effects.len()
     }
 

@@ -21,6 +21,7 @@ fn submit() -> Header {
         id: RequestId::from_bytes(*b"0190d5a37b1e7cc0"),
         requester: RequesterNumber(1),
         reply: roundtrip_protocol::ReplyTo::Own,
+        accepted: true,
         priority: roundtrip_protocol::DEFAULT_PRIORITY,
         deadline_ms: None,
         delay_ms: 0,

@@ -58,6 +58,7 @@ def submit(arguments, interrupts):
             "id": request_id,
             "requester": REQUESTER,
             "reply": "own",
+            "accepted": True,
             "priority": arguments.priority,
             "deadline_ms": None if arguments.deadline is None else round(arguments.deadline * 1000),
             "delay_ms": round(arguments.delay * 1000),
@@ -117,12 +118,13 @@ def submit(arguments, interrupts):
     # Handled: now it may be forgotten.
     if is_own:
         connection.send("Acknowledge", {
-            "call": ACKNOWLEDGE, "channel": CHANNEL, "id": request_id, "requester": REQUESTER,
+            "call": ACKNOWLEDGE, "channel": CHANNEL, "id": request_id, "requester": REQUESTER, "ticket": TICKET,
         })
         acknowledged, _ = connection.skip_to("Acknowledged")
         if acknowledged["result"] != "done":
             print(f"error: the outcome was not acknowledged: {acknowledged['result']}", file=sys.stderr)
-    connection.send("Detach", {"ticket": TICKET})
+    else:
+        connection.send("Detach", {"ticket": TICKET})
     connection.close()
     return status
 

@@ -791,7 +791,7 @@ def unsubscribe(connection):
 
 def submit(connection, payload, ticket=0, request_id=None, **limits):
     request_id = request_id or wire.new_request_id()
-    fields = {"ticket": ticket, "channel": 0, "id": request_id, "requester": 0, "reply": "own", "priority": 4,
+    fields = {"ticket": ticket, "channel": 0, "id": request_id, "requester": 0, "reply": "own", "accepted": True, "priority": 4,
               "deadline_ms": None, "delay_ms": 0, "key": None, "operation": "shout", "label": LABEL}
     connection.send("Submit", {**fields, **limits}, payload)
     return request_id
@@ -853,7 +853,7 @@ def reply(connection, delivery, payload):
 
 
 def acknowledge(connection, request_id):
-    connection.send("Acknowledge", {"call": 1, "channel": 0, "id": request_id, "requester": 0})
+    connection.send("Acknowledge", {"call": 1, "channel": 0, "id": request_id, "requester": 0, "ticket": None})
     return connection.skip_to("Acknowledged")[0]["result"]
 
 

@@ -17,8 +17,16 @@ use crate::server::Server;
 use crate::side::{Cell, Running};
 
 pub(super) fn roundtrip(cell: Cell) -> anyhow::Result<Measurement> {
+    measure_roundtrip(Roundtrip::new, cell)
+}
+
+pub(super) fn roundtrip_for_the_outcome(cell: Cell) -> anyhow::Result<Measurement> {
+    measure_roundtrip(Roundtrip::for_the_outcome, cell)
+}
+
+fn measure_roundtrip(at: impl Fn(String) -> Roundtrip, cell: Cell) -> anyhow::Result<Measurement> {
     let mut server = Server::start(role::BROKER_IN_MEMORY, &[])?;
-    let load = Load::new(&Roundtrip::new(server.ready()?), cell)?;
+    let load = Load::new(&at(server.ready()?), cell)?;
     Measurement::take(&mut Lean { load, server })
 }
 

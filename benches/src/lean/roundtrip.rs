@@ -30,10 +30,11 @@ const LIMITS: Limits = Limits::with_max_payload(1024 * 1024);
 const REQUESTER: RequesterNumber = RequesterNumber(0);
 
 /// A broker at this address, and how many channels the requests go to in turn. A channel and the service on it have the
-/// same number.
+/// same number. Requests are told that they were accepted, or of their outcome alone.
 pub(crate) struct Roundtrip {
     address: String,
     channels: u32,
+    accepted: bool,
 }
 
 impl Roundtrip {
@@ -42,7 +43,11 @@ impl Roundtrip {
     }
 
     pub(crate) fn with_channels(address: String, channels: u32) -> Self {
-        Self { address, channels }
+        Self { address, channels, accepted: true }
+    }
+
+    pub(crate) fn for_the_outcome(address: String) -> Self {
+        Self { accepted: false, ..Self::new(address) }
     }
 
     /// A requester that follows nothing.
@@ -119,7 +124,7 @@ impl Roundtrip {
 impl Doors for Roundtrip {
     fn requester(&self, number: usize) -> anyhow::Result<Entrance> {
         let number = number as u32;
-        Ok(Entrance::new(self.introduced(number)?, Asking::new(number, self.channels)))
+        Ok(Entrance::new(self.introduced(number)?, Asking::new(number, self.channels, self.accepted)))
     }
 
     fn service(&self, number: usize) -> anyhow::Result<(TcpStream, Box<dyn Service>)> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use roundtrip_core::{Effect, Time};
 
+use crate::clock::Jitter;
 use crate::handles::BrokerHandles;
 use crate::mailbox::MailboxHandle;
 use crate::peer::Peer;
@@ -15,6 +16,7 @@ use crate::shared::Shared;
 pub(crate) struct Batch {
     pub(crate) shared: Arc<Shared>,
     pub(crate) now: Time,
+    pub(crate) jitter: Jitter,
     pub(crate) effects: Vec<Effect<BrokerHandles>>,
     touched: Vec<Peer>,
     mailboxes: Vec<MailboxHandle>,
@@ -25,6 +27,7 @@ impl Batch {
         Self {
             shared: Arc::clone(shared),
             now: shared.clock.now(),
+            jitter: shared.seeds.jitter(),
             effects: Vec::new(),
             touched: Vec::new(),
             mailboxes: Vec::new(),

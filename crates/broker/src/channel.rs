@@ -141,11 +141,11 @@ impl ChannelEntry {
         let mut effects = std::mem::take(&mut batch.effects);
         let mut state = self.state.locked();
         let time = state.time(batch);
-        let random = batch.shared.jitter.bits();
+        let random = batch.jitter.bits();
         step(&mut state.channel, Now { time, random }, &mut effects);
         // A step hands out so many deliveries at most, so that full outboxes show before the next ones.
         while self.apply_all(&mut effects, batch) >= DELIVERIES_AT_ONCE {
-            let random = batch.shared.jitter.bits();
+            let random = batch.jitter.bits();
             state.channel.handle_deadline(Now { time, random }, &mut effects);
         }
         self.end_step(state, effects, batch);

@@ -38,18 +38,30 @@ impl Clock {
     }
 }
 
-/// Random bits for jitter: SplitMix64, seeded once.
+/// What random bits for jitter begin with, another one each time.
 #[derive(Debug)]
-pub(crate) struct Jitter(AtomicU64);
+pub(crate) struct Seeds(AtomicU64);
 
-impl Jitter {
-    pub(crate) fn seeded() -> Self {
+impl Seeds {
+    pub(crate) fn new() -> Self {
         Self(AtomicU64::new(random_number()))
     }
 
-    pub(crate) fn bits(&self) -> u64 {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut bits = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+    pub(crate) fn jitter(&self) -> Jitter {
+        Jitter(Jitter(self.0.fetch_add(Jitter::STEP, Ordering::Relaxed)).bits())
+    }
+}
+
+/// Random bits for jitter: SplitMix64. Everybody has their own, so that nobody waits for another's.
+#[derive(Debug)]
+pub(crate) struct Jitter(u64);
+
+impl Jitter {
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+    pub(crate) fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(Self::STEP);
+        let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         bits ^ (bits >> 31)
@@ -78,7 +90,7 @@ pub(crate) fn system_millis() -> u64 {
 }
 
 /// An id for a request that the broker makes itself, at a time of this start of the broker: a UUIDv7.
-pub(crate) fn request_id(start: u64, clock: Clock, now: Time, jitter: &Jitter) -> RequestId {
+pub(crate) fn request_id(start: u64, clock: Clock, now: Time, jitter: &mut Jitter) -> RequestId {
     let running = now.since_start().saturating_sub(clock.shown);
     let millis = (start >> 16).saturating_add(u64::try_from(running.as_millis()).unwrap_or(u64::MAX));
     let mut random = [0; 10];

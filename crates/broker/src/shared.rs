@@ -13,7 +13,7 @@ use crate::batch::Batch;
 use crate::builder::Limits;
 use crate::changes::Changes;
 use crate::channel::Channels;
-use crate::clock::{Clock, Jitter, start_number};
+use crate::clock::{Clock, Seeds, start_number};
 use crate::connections::Connections;
 use crate::disk::{Disk, Kept};
 use crate::drain::Draining;
@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     /// Stands in every token: tells this start of the broker from every other.
     pub(crate) start: u64,
     pub(crate) clock: Clock,
-    pub(crate) jitter: Jitter,
+    pub(crate) seeds: Seeds,
     pub(crate) memory: Arc<Memory>,
     /// Where durable channels are kept, if there are some.
     pub(crate) disk: Option<Arc<Disk>>,
@@ -75,7 +75,7 @@ impl Shared {
         let shared = Arc::new(Self {
             start,
             clock: Clock::starting_at(shown),
-            jitter: Jitter::seeded(),
+            seeds: Seeds::new(),
             channels: Channels::new(plans, defaults, on_unknown, limits.channels, start, &memory, on_disk),
             mailboxes: Mailboxes::new(limits.mailboxes, limits.mailbox_capacity, &memory),
             unnamed: UnnamedRequesters::default(),

@@ -79,7 +79,7 @@ use requests::Requests;
 pub use settings::{NoService, Rate, Settings};
 use stop::Stopping;
 
-use crate::handles::Handles;
+use crate::handles::{Handles, Peer};
 use crate::planted::{self, Fault};
 use crate::time::{Now, Time};
 
@@ -224,7 +224,12 @@ impl<H: Handles> Step<'_, H> {
                 self.acknowledge_parts(id, &requester, delivery, through);
             }
             Command::Cancel { peer, call, id } => self.cancel(&peer, call, id),
-            Command::Acknowledge { peer, call, id, requester } => self.acknowledge(&peer, call, id, &requester),
+            Command::Acknowledge { peer, call, id, requester, ticket } => {
+                self.acknowledge(&peer, call, id, &requester);
+                if let Some(ticket) = ticket {
+                    self.detach(Peer::id(&peer), ticket, id);
+                }
+            }
             Command::Subscribe { peer, service, credit, hold, lease } => {
                 self.channel.services.subscribe(peer, service, credit, hold, lease);
             }

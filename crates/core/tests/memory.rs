@@ -117,7 +117,11 @@ fn cancel_all(channel: &mut Channel<Words>, requester: &RequesterName) {
     for number in 0..REQUESTS {
         ask(channel, at(REQUESTS), Command::Cancel { peer: Connection, call, id: id(number) });
         let requester = requester.clone();
-        ask(channel, at(REQUESTS), Command::Acknowledge { peer: Connection, call, id: id(number), requester });
+        ask(
+            channel,
+            at(REQUESTS),
+            Command::Acknowledge { peer: Connection, call, id: id(number), requester, ticket: None },
+        );
     }
 }
 

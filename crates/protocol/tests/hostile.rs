@@ -221,6 +221,7 @@ fn submit(label: Label) -> Vec<u8> {
         id: RequestId::from_bytes([1; 16]),
         requester: RequesterNumber(1),
         reply: ReplyTo::Own,
+        accepted: true,
         priority: 4,
         deadline_ms: None,
         delay_ms: 0,

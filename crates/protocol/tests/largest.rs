@@ -36,6 +36,7 @@ fn largest() -> Vec<Header> {
             id: id(),
             requester: RequesterNumber(0),
             reply: ReplyTo::On(channel_name()),
+            accepted: true,
             priority: MAX_PRIORITY,
             deadline_ms: Some(1),
             delay_ms: 0,

@@ -57,10 +57,19 @@ fn connection() -> impl Strategy<Value = Header> {
 }
 
 fn requester() -> impl Strategy<Value = Header> {
-    let limits = (any::<(u8, Option<u64>, u64)>(), option::of(text()));
+    let limits = (any::<(bool, u8, Option<u64>, u64)>(), option::of(text()));
     prop_oneof![
         (ticket(), channel(), id(), any::<u32>(), reply_to(), limits, text(), label()).prop_map(
-            |(ticket, channel, id, requester, reply, ((priority, deadline_ms, delay_ms), key), operation, label)| {
+            |(
+                ticket,
+                channel,
+                id,
+                requester,
+                reply,
+                ((accepted, priority, deadline_ms, delay_ms), key),
+                operation,
+                label,
+            )| {
                 let requester = RequesterNumber(requester);
                 Submit {
                     ticket,
@@ -68,6 +77,7 @@ fn requester() -> impl Strategy<Value = Header> {
                     id,
                     requester,
                     reply,
+                    accepted,
                     priority,
                     deadline_ms,
                     delay_ms,

@@ -33,6 +33,7 @@ fn submit_with(text: &str, payload: impl Into<Bytes>) -> Frame {
         id: RequestId::from_bytes([7; 16]),
         requester: RequesterNumber(3),
         reply: ReplyTo::Own,
+        accepted: true,
         priority: DEFAULT_PRIORITY,
         deadline_ms: None,
         delay_ms: 0,

@@ -135,8 +135,10 @@ impl Party {
                     assert!(matches!(outcome.ending, Ending::Replied(_)), "{:?}", outcome.ending);
                     assert_eq!(&received, payload);
                     let (id, requester) = (id(*number, outcome.ticket.0), RequesterNumber(0));
-                    outgoing.push_back(Acknowledge { call: Call(0), channel: NUMBER, id, requester }.into());
-                    outgoing.push_back(Detach { ticket: outcome.ticket }.into());
+                    outgoing.push_back(
+                        Acknowledge { call: Call(0), channel: NUMBER, id, requester, ticket: Some(outcome.ticket) }
+                            .into(),
+                    );
                 }
                 (Header::Acknowledged(answer), Role::Requester { under_way, done, .. }) => {
                     assert_eq!(answer.result, Acknowledgement::Done);
@@ -173,6 +175,7 @@ fn submission(requester: u32, ticket: u32) -> Submit {
         id: id(requester, ticket),
         requester: RequesterNumber(0),
         reply: ReplyTo::Own,
+        accepted: true,
         priority: DEFAULT_PRIORITY,
         deadline_ms: None,
         delay_ms: 0,

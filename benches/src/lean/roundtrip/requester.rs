@@ -1,9 +1,10 @@
 //! The requester: submits, is accepted, is told the outcome, acknowledges it and lets the ticket go.
 
+use anyhow::Context as _;
 use bytes::BytesMut;
 use roundtrip_protocol::{
-    Acknowledge, Acknowledgement, Call, ChannelNumber, DEFAULT_PRIORITY, Detach, Ending, Header, Label, ReplyTo,
-    RequestId, Submit, TicketNumber, encode_prefix_and_header,
+    Acknowledge, Acknowledgement, Call, ChannelNumber, DEFAULT_PRIORITY, Ending, Header, Label, ReplyTo, RequestId,
+    Submit, TicketNumber, encode_prefix_and_header,
 };
 
 use super::{REQUESTER, hear, put};
@@ -19,7 +20,8 @@ pub(super) struct Asking {
     /// The tickets under way, each at its request's place.
     tickets: Vec<Option<TicketNumber>>,
     submitted: u64,
-    accepted: u64,
+    /// How many were told, if they are.
+    accepted: Option<u64>,
     acknowledged: u64,
     /// Filled anew for each request, so that its texts are made once.
     submit: Header,
@@ -27,17 +29,17 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    pub(super) fn new(number: u32, channels: u32) -> Self {
-        let submit = submit(number, ReplyTo::Own);
+    pub(super) fn new(number: u32, channels: u32, accepted: bool) -> Self {
+        let submit = Submit { accepted, ..submit(number, ReplyTo::Own) };
         let (call, channel) = (Call(0), ChannelNumber(0));
-        let acknowledge = Acknowledge { call, channel, id: submit.id, requester: REQUESTER };
+        let acknowledge = Acknowledge { call, channel, id: submit.id, requester: REQUESTER, ticket: None };
         Self {
             number,
             channels,
             next: 0,
             tickets: Vec::new(),
             submitted: 0,
-            accepted: 0,
+            accepted: accepted.then_some(0),
             acknowledged: 0,
             submit: submit.into(),
             acknowledge: acknowledge.into(),
@@ -70,7 +72,7 @@ impl Requester for Asking {
             match header {
                 Header::Accepted(answer) => {
                     anyhow::ensure!(answer.duplicate.is_none(), "a new request was taken for another");
-                    *accepted += 1;
+                    *accepted.as_mut().context("an acceptance was told that nobody asked for")? += 1;
                 }
                 Header::Outcome(outcome) => {
                     anyhow::ensure!(matches!(outcome.ending, Ending::Replied(_)), "a request was not replied to");
@@ -80,9 +82,9 @@ impl Requester for Asking {
                     if let Header::Acknowledge(acknowledge) = acknowledge {
                         acknowledge.id = id(*number, outcome.ticket.0);
                         acknowledge.channel = channel(outcome.ticket, *channels);
+                        acknowledge.ticket = Some(outcome.ticket);
                     }
                     put(acknowledge, out);
-                    put(&Detach { ticket: outcome.ticket }.into(), out);
                     reply(payload)?;
                 }
                 Header::Acknowledged(answer) => {
@@ -96,7 +98,7 @@ impl Requester for Asking {
     }
 
     fn is_done(&self) -> bool {
-        self.accepted == self.submitted && self.acknowledged == self.submitted
+        self.accepted.is_none_or(|accepted| accepted == self.submitted) && self.acknowledged == self.submitted
     }
 }
 
@@ -113,6 +115,7 @@ pub(super) fn submit(requester: u32, reply: ReplyTo) -> Submit {
         id: id(requester, 0),
         requester: REQUESTER,
         reply,
+        accepted: true,
         priority: DEFAULT_PRIORITY,
         deadline_ms: None,
         delay_ms: 0,

@@ -411,6 +411,6 @@ impl Guarded {
     }
 }
 
-fn now(state: &mut Guarded, batch: &Batch) -> Now {
-    Now { time: state.time(batch), random: batch.shared.jitter.bits() }
+fn now(state: &mut Guarded, batch: &mut Batch) -> Now {
+    Now { time: state.time(batch), random: batch.jitter.bits() }
 }

@@ -64,7 +64,7 @@ impl State {
         };
         match self.new_request(&channel, id, batch) {
             Ok(Some((request, place))) => {
-                let new_id = request_id(self.shared.start, self.shared.clock, batch.now, &self.shared.jitter);
+                let new_id = request_id(self.shared.start, self.shared.clock, batch.now, &mut batch.jitter);
                 let peer = self.peer.clone();
                 channel.run(Command::Redrive { peer, call, id, new_id, request, place }, batch);
             }

@@ -85,9 +85,9 @@ impl State {
             let (payload, room) = payload.map_err(refusal_of)?;
             check_texts(&submit.operation, &submit.label)?;
             channel.plan.check_kind(&submit.operation, &submit.label.content_type)?;
-            let scope = (!is_unnamed).then(|| requester.clone());
+            let scope = || (!is_unnamed).then(|| requester.clone());
             let key =
-                submit.key.map(|text| key(text, scope, &submit.operation, &submit.label, &payload)).transpose()?;
+                submit.key.map(|text| key(text, scope(), &submit.operation, &submit.label, &payload)).transpose()?;
             let place = match submit.reply {
                 ReplyTo::Own => take_place(&self.address(asker, number)?)?,
                 ReplyTo::On(reply_channel) => take_place(&self.mailbox(asker, &reply_channel)?)?,
@@ -100,6 +100,7 @@ impl State {
                 priority: submit.priority,
                 deadline: submit.deadline_ms.map(Duration::from_millis),
                 delay: Duration::from_millis(submit.delay_ms),
+                tells_acceptance: submit.accepted,
                 key,
                 ..Submission::new(id, requester, request, place)
             })
@@ -137,22 +138,34 @@ impl State {
 
     /// A number that stands for nothing is no fault: a refusal may have crossed the frame.
     pub(super) fn detach(&mut self, detach: &Detach, batch: &mut Batch) -> Result<(), Fault> {
-        if let Some(Ticket { channel, id, .. }) = self.peer.close_ticket(detach.ticket)
-            && let Binding::Channel(channel) = self.binding(channel)?
-        {
-            channel.run(Command::Detach { peer: self.peer.id(), ticket: detach.ticket, id }, batch);
-        }
-        Ok(())
+        let closed = self.peer.close_ticket(detach.ticket);
+        closed.map_or(Ok(()), |closed| self.let_go(detach.ticket, &closed, batch))
     }
 
     pub(super) fn acknowledge(&mut self, acknowledge: &Acknowledge, batch: &mut Batch) -> Result<(), Fault> {
-        let Acknowledge { call, channel, id, requester } = *acknowledge;
+        let Acknowledge { call, channel: number, id, requester, ticket } = *acknowledge;
         let requester = self.requester(requester)?.name.clone();
-        match self.binding(channel)? {
+        // Of the same request, as it should be, it is let go of in the same step.
+        let of_the_same = |closed: &Ticket| (closed.channel, closed.id) == (number, id);
+        let closed = ticket.and_then(|ticket| Some((ticket, self.peer.close_ticket(ticket)?)));
+        let (along, other) = match closed {
+            Some((ticket, closed)) if of_the_same(&closed) => (Some(ticket), None),
+            other => (None, other),
+        };
+        match self.binding(number)? {
             Binding::Channel(channel) => {
-                channel.run(Command::Acknowledge { peer: self.peer.clone(), call, id, requester }, batch);
+                let peer = self.peer.clone();
+                channel.run(Command::Acknowledge { peer, call, id, requester, ticket: along }, batch);
             }
             Binding::Refused(_) => self.peer.send(Acknowledged { call, result: Acknowledgement::Done }, batch),
+        }
+        other.map_or(Ok(()), |(ticket, closed)| self.let_go(ticket, &closed, batch))
+    }
+
+    /// Stops following under a number that stands for nothing any more.
+    fn let_go(&self, number: TicketNumber, closed: &Ticket, batch: &mut Batch) -> Result<(), Fault> {
+        if let Binding::Channel(channel) = self.binding(closed.channel)? {
+            channel.run(Command::Detach { peer: self.peer.id(), ticket: number, id: closed.id }, batch);
         }
         Ok(())
     }

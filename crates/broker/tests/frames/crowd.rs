@@ -100,7 +100,7 @@ async fn ask(place: Arc<Place>, number: u32) {
             let (_, payload) = open.remove(&id).expect("each request is answered once");
             assert_eq!(frame.payload, payload);
             let (call, channel, requester) = (Call(2), ChannelNumber(0), RequesterNumber(0));
-            wire.send(Acknowledge { call, channel, id, requester }).await;
+            wire.send(Acknowledge { call, channel, id, requester, ticket: None }).await;
         }
         assert!(open.is_empty());
         wire.send(Close {}).await;

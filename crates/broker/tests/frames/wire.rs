@@ -304,7 +304,7 @@ impl Wire {
 
     pub(crate) async fn acknowledge(&mut self, id: RequestId) -> Acknowledgement {
         let (channel, requester) = (ChannelNumber(0), RequesterNumber(0));
-        self.send(Acknowledge { call: Call(8), channel, id, requester }).await;
+        self.send(Acknowledge { call: Call(8), channel, id, requester, ticket: None }).await;
         let (acknowledged, _) = next!(self, Acknowledged);
         acknowledged.result
     }
@@ -326,6 +326,7 @@ pub(crate) fn submission(ticket: u32, id: RequestId) -> Submit {
         id,
         requester: RequesterNumber(0),
         reply: ReplyTo::Own,
+        accepted: true,
         priority: DEFAULT_PRIORITY,
         deadline_ms: None,
         delay_ms: 0,

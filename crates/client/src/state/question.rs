@@ -121,7 +121,9 @@ impl Question {
     /// What to send for it; none for those of a delivery.
     pub(super) fn header(self, call: Call) -> Option<Header> {
         Some(match self {
-            Self::Acknowledge { requester, channel, id } => Acknowledge { call, channel, id, requester }.into(),
+            Self::Acknowledge { requester, channel, id } => {
+                Acknowledge { call, channel, id, requester, ticket: None }.into()
+            }
             Self::Cancel { channel, id } => Cancel { call, channel, id }.into(),
             Self::Renew { channel, token } => Renew { call, channel, token }.into(),
             Self::Channels => ListChannels { call }.into(),

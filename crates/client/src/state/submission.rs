@@ -68,6 +68,7 @@ impl Submission {
             id: self.id,
             requester,
             reply: self.terms.reply.clone(),
+            accepted: true,
             priority: self.terms.priority,
             deadline_ms: self.terms.deadline.map(begun_millis),
             delay_ms: begun_millis(self.terms.delay),

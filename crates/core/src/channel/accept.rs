@@ -33,14 +33,16 @@ impl<H: Handles> Step<'_, H> {
         }
         let default_deadline = self.channel.settings.default_deadline;
         let deadline = submission.deadline.unwrap_or_else(|| submission.delay.saturating_add(default_deadline));
-        let delay = submission.delay;
+        let (delay, tells_acceptance) = (submission.delay, submission.tells_acceptance);
         if let Some(key) = &submission.key {
             self.channel.keys.insert(key, id);
         }
         self.accept(Request::new(submission, self.now.time, self.now.time + deadline), delay);
         self.follow(peer, ticket, id);
-        let services = self.service_count();
-        self.tell(peer, Tell::Accepted { ticket, services, duplicate: None });
+        if tells_acceptance {
+            let services = self.service_count();
+            self.tell(peer, Tell::Accepted { ticket, services, duplicate: None });
+        }
     }
 
     /// The request that a submission stands for, if it was accepted before: under its id, or under its key.

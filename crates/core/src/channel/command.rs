@@ -39,6 +39,8 @@ pub struct Submission<H: Handles> {
     pub delay: Duration,
     /// Its idempotency key.
     pub key: Option<Key>,
+    /// Whether the asker is told that it was accepted, and not only what comes of it. A repetition always is.
+    pub tells_acceptance: bool,
 }
 
 impl<H: Handles> Submission<H> {
@@ -54,6 +56,7 @@ impl<H: Handles> Submission<H> {
             deadline: None,
             delay: Duration::ZERO,
             key: None,
+            tells_acceptance: true,
         }
     }
 }
@@ -144,6 +147,8 @@ pub enum Command<H: Handles> {
         id: RequestId,
         /// Under whose name.
         requester: RequesterName,
+        /// The number under which the asker follows it, and is to follow it no more.
+        ticket: Option<TicketNumber>,
     },
     /// Give deliveries to a service.
     Subscribe {

@@ -76,7 +76,7 @@ impl<H: Handles> Default for Rare<H> {
 
 impl<H: Handles> Request<H> {
     pub(super) fn new(submission: Submission<H>, accepted: Time, deadline: Time) -> Self {
-        let Submission { id, requester, request, bytes, place, priority, deadline: _, delay: _, key } = submission;
+        let Submission { id, requester, request, bytes, place, priority, deadline: _, delay: _, key, .. } = submission;
         Self {
             id,
             requester,

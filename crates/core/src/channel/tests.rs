@@ -259,7 +259,14 @@ impl World {
 
     fn acknowledge(&mut self, peer: u64, id: u32) -> Vec<String> {
         let peer = self.peer(peer);
-        self.ask(Command::Acknowledge { peer, call: Call(0), id: request(id), requester: requester("consumer") })
+        let requester = requester("consumer");
+        self.ask(Command::Acknowledge { peer, call: Call(0), id: request(id), requester, ticket: None })
+    }
+
+    fn acknowledge_and_detach(&mut self, peer: u64, id: u32) -> Vec<String> {
+        let (peer, requester) = (self.peer(peer), requester("consumer"));
+        let ticket = Some(TicketNumber(id));
+        self.ask(Command::Acknowledge { peer, call: Call(0), id: request(id), requester, ticket })
     }
 
     fn cancel(&mut self, peer: u64, id: u32) -> Vec<String> {

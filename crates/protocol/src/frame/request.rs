@@ -9,12 +9,13 @@ use crate::name::{ChannelName, RequesterName};
 use crate::outcome::{Ending, OutcomeKind, RequestState};
 use crate::text::Text;
 
-/// Client to broker: a request. Answered by [`Accepted`] or [`Refused`]; the payload is the request's.
+/// Client to broker: a request. Answered by [`Accepted`], if that is asked for, or [`Refused`]; the payload is the
+/// request's.
 ///
 /// ```text
 ///  0            4             8    24              28
-/// | ticket u32 | channel u32 | id | requester u32 | reply ReplyTo | priority u8 | deadline_ms option u64 |
-/// | delay_ms u64 | key option text | operation text | label Label |
+/// | ticket u32 | channel u32 | id | requester u32 | reply ReplyTo | accepted bool | priority u8 |
+/// | deadline_ms option u64 | delay_ms u64 | key option text | operation text | label Label |
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Submit {
@@ -28,6 +29,9 @@ pub struct Submit {
     pub requester: RequesterNumber,
     /// Where the reply goes.
     pub reply: ReplyTo,
+    /// Whether it is answered by [`Accepted`]. Without that, what is told of the request first implies it, and only a
+    /// repetition is answered so.
+    pub accepted: bool,
     /// 0 to 9; 9 goes first. A client whose user has no wish sends [`DEFAULT_PRIORITY`](crate::DEFAULT_PRIORITY).
     pub priority: u8,
     /// How long after its acceptance the request expires, in milliseconds, at least 1; none: the channel's
@@ -254,11 +258,12 @@ pub enum Cancellation {
     UnknownTicket,
 }
 
-/// Client to broker: the outcome was handled and may be forgotten. Answered by [`Acknowledged`].
+/// Client to broker: the outcome was handled and may be forgotten. Answered by [`Acknowledged`]. With a ticket it is a
+/// [`Detach`] too, which comes right behind it.
 ///
 /// ```text
-///  0          4             8    24
-/// | call u32 | channel u32 | id | requester u32 |
+///  0          4             8    24              28
+/// | call u32 | channel u32 | id | requester u32 | ticket option u32 |
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Acknowledge {
@@ -270,6 +275,8 @@ pub struct Acknowledge {
     pub id: RequestId,
     /// The requester under whose name the outcome stands.
     pub requester: RequesterNumber,
+    /// The ticket number to detach from, if the connection follows the request and is to follow it no more.
+    pub ticket: Option<TicketNumber>,
 }
 
 /// Broker to client: the answer to [`Acknowledge`].

@@ -32,7 +32,7 @@ fields! {
     Bound { number, refusal }
     Introduce { number, requester, unnamed }
     Goodbye { requester }
-    Submit { ticket, channel, id, requester, reply, priority, deadline_ms, delay_ms, key, operation, label }
+    Submit { ticket, channel, id, requester, reply, accepted, priority, deadline_ms, delay_ms, key, operation, label }
     Accepted { ticket, services, duplicate }
     Refused { ticket, refusal }
     Attach { ticket, channel, id }
@@ -40,7 +40,7 @@ fields! {
     Detach { ticket }
     Outcome { ticket, attempts, ending }
     ProgressUpdate { ticket, progress }
-    Acknowledge { call, channel, id, requester }
+    Acknowledge { call, channel, id, requester, ticket }
     Acknowledged { call, result }
     Cancel { call, channel, id }
     Cancelled { call, result }

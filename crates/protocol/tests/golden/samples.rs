@@ -105,6 +105,7 @@ fn requester() -> Vec<(&'static str, Frame)> {
         id: id(),
         requester: RequesterNumber(1),
         reply: ReplyTo::Own,
+        accepted: true,
         priority: 4,
         deadline_ms: None,
         delay_ms: 0,
@@ -113,6 +114,10 @@ fn requester() -> Vec<(&'static str, Frame)> {
         label: label(),
     };
     let duplicate = |reply_channel| Some(Duplicate { id: earlier_id(), requester: name("ward-7"), reply_channel });
+    let acknowledge = |ticket| {
+        let (call, channel, requester) = (Call(3), ChannelNumber(1), RequesterNumber(1));
+        Acknowledge { call, channel, id: id(), requester, ticket }
+    };
     let cancelled = |result| Cancelled { call: Call(4), result };
     let acknowledged = |result| Acknowledged { call: Call(3), result };
     let state = |state| State {
@@ -137,6 +142,7 @@ fn requester() -> Vec<(&'static str, Frame)> {
                 payload(),
             ),
         ),
+        ("submit_for_the_outcome", Frame::new(Submit { accepted: false, ..submit.clone() }, payload())),
         ("submit_one_way", Frame::new(Submit { reply: ReplyTo::Nowhere, ..submit.clone() }, payload())),
         (
             "submit_with_limits",
@@ -177,10 +183,8 @@ fn requester() -> Vec<(&'static str, Frame)> {
         ("state_ended_cancelled", ended(OutcomeKind::Cancelled).into()),
         ("detach", Detach { ticket }.into()),
         ("progress_update", ProgressUpdate { ticket, progress: progress() }.into()),
-        (
-            "acknowledge",
-            Acknowledge { call: Call(3), channel: ChannelNumber(1), id: id(), requester: RequesterNumber(1) }.into(),
-        ),
+        ("acknowledge", acknowledge(None).into()),
+        ("acknowledge_and_detach", acknowledge(Some(ticket)).into()),
         ("acknowledged_done", acknowledged(Acknowledgement::Done).into()),
         ("acknowledged_no_outcome_yet", acknowledged(Acknowledgement::NoOutcomeYet).into()),
         ("acknowledged_forbidden", acknowledged(Acknowledgement::Forbidden).into()),

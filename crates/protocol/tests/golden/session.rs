@@ -165,6 +165,7 @@ fn submit(ticket: TicketNumber, id: RequestId) -> Submit {
         id,
         requester: REQUESTER,
         reply: ReplyTo::Own,
+        accepted: true,
         priority: DEFAULT_PRIORITY,
         deadline_ms: None,
         delay_ms: 0,
@@ -175,7 +176,7 @@ fn submit(ticket: TicketNumber, id: RequestId) -> Submit {
 }
 
 fn acknowledge(call: u32, id: RequestId) -> Acknowledge {
-    Acknowledge { call: Call(call), channel: CHANNEL, id, requester: REQUESTER }
+    Acknowledge { call: Call(call), channel: CHANNEL, id, requester: REQUESTER, ticket: None }
 }
 
 fn delivery(id: RequestId, remaining_ms: u64) -> Delivery {

@@ -184,3 +184,11 @@ fn what_tells_of_a_change_names_it_and_what_tells_of_none_names_the_last() {
         "record, outcome, mailbox, payload and answer tell of the same change"
     );
 }
+
+#[test]
+fn who_wants_the_outcome_alone_is_told_of_the_acceptance_only_when_asking_again() {
+    let mut world = World::new();
+    let quietly = |submission: &mut Submission<Numbers>| submission.tells_acceptance = false;
+    assert_eq!(world.submit_with(9, 1, quietly), [""; 0]);
+    assert_eq!(world.submit_with(9, 1, quietly), ["9 accepted 1 services 0"]);
+}

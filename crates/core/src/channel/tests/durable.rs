@@ -239,7 +239,8 @@ fn the_place_that_was_set_aside_is_given_back_itself() {
         world.subscribe(1, 1);
         world.reply(1, token(1, 1));
         let (peer, requester) = (world.peer(9), requester("consumer"));
-        let effects = world.effects(Command::Acknowledge { peer, call: Call(0), id: request(1), requester });
+        let effects =
+            world.effects(Command::Acknowledge { peer, call: Call(0), id: request(1), requester, ticket: None });
         effects.iter().filter(|effect| matches!(&effect.what, What::Unpost { place, .. } if place.is_original)).count()
     };
     assert_eq!((unposted(false), unposted(true)), (1, 1));

@@ -115,6 +115,21 @@ fn an_acknowledged_outcome_is_gone() {
 }
 
 #[test]
+fn who_acknowledges_may_detach_in_the_same_step() {
+    let mut world = World::new();
+    world.submit_with(9, 1, |submission| {
+        submission.key = Some(Key { requester: None, text: "k".into(), fingerprint: 1 });
+    });
+    assert_eq!(world.acknowledge_and_detach(9, 1), ["9 acknowledged NoOutcomeYet"]);
+    assert!(world.channel.followed.is_empty());
+    world.attach(9, 1);
+    world.subscribe(1, 1);
+    world.reply(1, token(1, 1));
+    assert_eq!(world.acknowledge_and_detach(9, 1), ["unpost 1", "9 acknowledged Done"]);
+    assert!(world.channel.followed.is_empty(), "although its key keeps the request");
+}
+
+#[test]
 fn any_connection_may_acknowledge_under_the_requesters_name() {
     let mut world = replied();
     assert_eq!(world.acknowledge(8, 1), ["unpost 1", "8 acknowledged Done"]);
@@ -125,7 +140,7 @@ fn another_requester_may_not_acknowledge() {
     let mut world = replied();
     let peer = world.peer(8);
     let other = requester("other");
-    let told = world.ask(Command::Acknowledge { peer, call: Call(0), id: request(1), requester: other });
+    let told = world.ask(Command::Acknowledge { peer, call: Call(0), id: request(1), requester: other, ticket: None });
     assert_eq!(told, ["8 acknowledged Forbidden"]);
     assert_eq!(world.channel.figures().retained, 1);
 }

@@ -311,7 +311,7 @@ impl Run {
         self.witness.all_have_their_outcome();
         for nth in (0..self.model.requests.len()).rev() {
             let (id, requester) = (self.model.requests[nth].id, self.model.requests[nth].requester.clone());
-            self.step(&Asked::Acknowledge { peer: self.peers[0].clone(), id, requester });
+            self.step(&Asked::Acknowledge { peer: self.peers[0].clone(), id, requester, ticket: None });
         }
         for slot in 0..SLOTS {
             self.act(&Op::Gone { slot });

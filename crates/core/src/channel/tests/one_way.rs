@@ -28,7 +28,7 @@ fn the_outcome_of_a_one_way_request_is_forgotten_after_the_retention() {
 fn an_outcome_in_no_mailbox_is_acknowledged_by_anybody() {
     let mut world = replied();
     let (peer, other) = (world.peer(8), requester("other"));
-    let told = world.ask(Command::Acknowledge { peer, call: Call(0), id: request(1), requester: other });
+    let told = world.ask(Command::Acknowledge { peer, call: Call(0), id: request(1), requester: other, ticket: None });
     assert_eq!(told, ["8 acknowledged Done"]);
     assert_eq!(world.attach(8, 1), ["8 refused 1 unknown_ticket"]);
 }

@@ -41,7 +41,7 @@ impl Kept {
 
     fn acknowledge(&mut self, id: u32) {
         let (peer, requester) = (self.world.peer(9), requester("consumer"));
-        self.ask(Command::Acknowledge { peer, call: Call(0), id: request(id), requester });
+        self.ask(Command::Acknowledge { peer, call: Call(0), id: request(id), requester, ticket: None });
     }
 
     fn pass(&mut self, length: Duration) {

@@ -51,9 +51,12 @@ impl Model {
                 };
                 self.expected.push(format!("{} cancelled {result}", peer.id.0));
             }
-            Asked::Acknowledge { peer, id, requester } => {
+            Asked::Acknowledge { peer, id, requester, ticket } => {
                 let result = self.acknowledge(*id, requester);
                 self.expected.push(format!("{} acknowledged {result}", peer.id.0));
+                if let Some(ticket) = ticket {
+                    self.detach(peer.id, *ticket, *id);
+                }
             }
             Asked::Subscribe { peer, service, credit, hold, lease } => {
                 self.services.retain(|there| (there.peer.id, there.service.service) != (peer.id, service.service));
@@ -141,6 +144,7 @@ impl Model {
     fn submit(&mut self, peer: &TestPeer, ticket: u32, asked: &Request) {
         let mut duplicate = String::new();
         let mut id = asked.id;
+        let mut is_told = true;
         if let Some(known) = self.known(id) {
             if known.requester != asked.requester {
                 return self.refuse(peer, ticket, "invalid");
@@ -170,9 +174,12 @@ impl Model {
                     return self.refuse(peer, ticket, code);
                 }
                 self.accept(asked);
+                is_told = asked.tells_acceptance;
             }
         }
-        self.expected.push(format!("{} accepted {ticket} services {}{duplicate}", peer.id.0, self.services.len()));
+        if is_told {
+            self.expected.push(format!("{} accepted {ticket} services {}{duplicate}", peer.id.0, self.services.len()));
+        }
         self.follow(peer, ticket, id);
     }
 
@@ -239,6 +246,7 @@ impl Model {
             deadline: None,
             delay: Duration::ZERO,
             key: None,
+            tells_acceptance: false,
         });
         self.known_mut(new_id).redrive_of = Some(id);
         format!("as {new_id}")

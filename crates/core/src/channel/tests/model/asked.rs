@@ -14,7 +14,7 @@ pub(super) enum Op {
     PartsWindow { follower: usize, more: u32 },
     AcknowledgeParts { which: Which, right: bool, this_delivery: bool, through: u32 },
     Cancel { slot: usize, which: Which },
-    Acknowledge { slot: usize, which: Which, right: bool },
+    Acknowledge { slot: usize, which: Which, right: bool, along: bool },
     Subscribe { slot: usize, service: u32, credit: u32, by_lease: bool, lease: u64 },
     Credit { slot: usize, service: u32, credit: u32 },
     Unsubscribe { slot: usize, service: u32 },
@@ -46,6 +46,7 @@ pub(super) struct Wish {
     deadline: Option<u64>,
     delay: Option<u64>,
     key: Option<(u8, u128)>,
+    quiet: bool,
 }
 
 /// One of the requests: by a small number that stands for its id, or one of those that are known.
@@ -83,7 +84,7 @@ pub(super) enum Asked {
     PartsWindow { peer: PeerId, ticket: u32, id: u32, more: u32 },
     AcknowledgeParts { id: u32, requester: String, delivery: u32, through: u32 },
     Cancel { peer: TestPeer, id: u32 },
-    Acknowledge { peer: TestPeer, id: u32, requester: String },
+    Acknowledge { peer: TestPeer, id: u32, requester: String, ticket: Option<u32> },
     Subscribe { peer: TestPeer, service: ServiceInstance, credit: u32, hold: Hold, lease: Duration },
     Credit { peer: TestPeer, service: ServiceNumber, credit: u32 },
     Unsubscribe { peer: TestPeer, service: ServiceNumber },
@@ -114,6 +115,7 @@ pub(super) struct Request {
     pub(super) deadline: Option<Duration>,
     pub(super) delay: Duration,
     pub(super) key: Option<Key>,
+    pub(super) tells_acceptance: bool,
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
@@ -122,8 +124,9 @@ fn wish() -> impl Strategy<Value = Wish> {
     let deadline = prop::option::weighted(0.3, prop_oneof![1 => Just(0), 20 => 1..60_000_u64]);
     let delay = prop::option::weighted(0.2, 0..20_000_u64);
     let key = prop::option::weighted(0.2, (0..3_u8, prop_oneof![4 => Just(1_u128), 1 => Just(2_u128)]));
-    (any::<bool>(), prop::bool::weighted(0.2), bytes, priority, deadline, delay, key).prop_map(
-        |(unnamed, one_way, bytes, priority, deadline, delay, key)| Wish {
+    let quiet = prop::bool::weighted(0.2);
+    (any::<bool>(), prop::bool::weighted(0.2), bytes, priority, deadline, delay, key, quiet).prop_map(
+        |(unnamed, one_way, bytes, priority, deadline, delay, key, quiet)| Wish {
             unnamed,
             one_way,
             bytes,
@@ -131,6 +134,7 @@ fn wish() -> impl Strategy<Value = Wish> {
             deadline,
             delay,
             key,
+            quiet,
         },
     )
 }
@@ -167,8 +171,8 @@ fn of_requesters() -> impl Strategy<Value = Op> {
             |(which, right, this_delivery, through)| Op::AcknowledgeParts { which, right, this_delivery, through }
         ),
         2 => (slot(), which()).prop_map(|(slot, which)| Op::Cancel { slot, which }),
-        2 => (slot(), which(), prop::bool::weighted(0.9))
-            .prop_map(|(slot, which, right)| Op::Acknowledge { slot, which, right }),
+        2 => (slot(), which(), prop::bool::weighted(0.9), any::<bool>())
+            .prop_map(|(slot, which, right, along)| Op::Acknowledge { slot, which, right, along }),
     ]
 }
 
@@ -270,8 +274,11 @@ impl Run {
                 Asked::AcknowledgeParts { id, requester: requester(id, *right), delivery, through: *through }
             }
             Op::Cancel { slot, which } => Asked::Cancel { peer: peer(slot), id: id(which) },
-            Op::Acknowledge { slot, which, right } => {
-                Asked::Acknowledge { peer: peer(slot), id: id(which), requester: requester(id(which), *right) }
+            Op::Acknowledge { slot, which, right, along } => {
+                let (peer, id) = (peer(slot), id(which));
+                let mut followers = self.model.followers.iter().filter(|follower| follower.peer.id == peer.id);
+                let ticket = followers.find(|follower| *along && follower.id == id).map(|follower| follower.ticket);
+                Asked::Acknowledge { peer, id, requester: requester(id, *right), ticket }
             }
             Op::Subscribe { slot, service, credit, by_lease, lease } => {
                 let hold = if *by_lease { Hold::Lease } else { Hold::Connection };
@@ -345,6 +352,7 @@ impl Run {
             deadline: wish.deadline.map(Duration::from_millis),
             delay: delay.unwrap_or_default(),
             key,
+            tells_acceptance: !wish.quiet,
         }
     }
 }
@@ -417,6 +425,7 @@ impl Asked {
                     deadline: asked.deadline,
                     delay: asked.delay,
                     key: asked.key.clone(),
+                    tells_acceptance: asked.tells_acceptance,
                 },
             },
             Self::Attach { peer, ticket, id } => {
@@ -437,8 +446,9 @@ impl Asked {
                 Command::AcknowledgeParts { id, requester, delivery: *delivery, through: *through }
             }
             Self::Cancel { peer, id } => Command::Cancel { peer: peer.clone(), call, id: request(*id) },
-            Self::Acknowledge { peer, id, requester: name } => {
-                Command::Acknowledge { peer: peer.clone(), call, id: request(*id), requester: requester(name) }
+            Self::Acknowledge { peer, id, requester: name, ticket } => {
+                let (peer, id, requester) = (peer.clone(), request(*id), requester(name));
+                Command::Acknowledge { peer, call, id, requester, ticket: ticket.map(TicketNumber) }
             }
             Self::Subscribe { peer, service, credit, hold, lease } => {
                 let (peer, service) = (peer.clone(), *service);

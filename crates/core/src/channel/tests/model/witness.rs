@@ -35,6 +35,14 @@ struct Seen {
 
 impl Witness {
     pub(super) fn see(&mut self, settings: &Settings, now: Time, asked: &Asked, effects: &[Effect<Numbers>]) {
+        if let Asked::Submit { peer, ticket, asked } = asked
+            && !asked.tells_acceptance
+            && !effects.iter().any(|effect| is_answer(&effect.what, peer, *ticket))
+        {
+            self.tickets.insert((peer.id, TicketNumber(*ticket)), asked.id);
+            self.one_key_one_request(settings, now, asked.key.as_ref());
+            self.accept(now, asked.id, asked.priority, asked.delay, asked.key.clone());
+        }
         for effect in effects {
             match &effect.what {
                 What::Tell { peer, tell } => self.told(settings, now, asked, peer, tell),
@@ -181,4 +189,10 @@ impl Witness {
         let open: Vec<_> = self.requests.iter().filter(|(_, seen)| !seen.has_ended).map(|(id, _)| id).collect();
         assert!(open.is_empty(), "I1: requests {open:?} were accepted and have no outcome");
     }
+}
+
+/// Whether it answers a submission.
+fn is_answer(what: &What<Numbers>, asker: &TestPeer, number: u32) -> bool {
+    matches!(what, What::Tell { peer, tell: Tell::Accepted { ticket, .. } | Tell::Refused { ticket, .. } }
+        if peer.id == asker.id && ticket.0 == number)
 }
