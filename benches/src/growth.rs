@@ -5,9 +5,11 @@
 //! | channels | the load of W2, whose requests go to all channels in turn; one service serves them all |
 //! | connections | the load of W2, while so many others are greeted and say nothing |
 //! | waiting requests | so many wait on a channel; more come, and then a service takes as many, the oldest first |
+//! | threads | in process, by frames: one thread, and two on one channel, on a channel each, on 5,000 channels each |
 //!
-//! The figure is the server's processor time for a request.
+//! The figure is the server's processor time for a request; of threads, how many requests they do in a second.
 
+mod threads;
 mod waiting;
 
 use std::net::TcpStream;
@@ -54,8 +56,18 @@ impl<const N: usize> Growing<N> {
     }
 }
 
+/// How many threads, on how many channels each, whether they are the same ones, and what that is called.
+const THREADS: [(u32, u32, bool, &str); 5] = [
+    (1, 1, false, "1 thread, 1 channel"),
+    (2, 1, true, "2 threads, the same channel"),
+    (2, 1, false, "2 threads, 1 channel each"),
+    (1, 10_000, false, "1 thread, 10,000 channels"),
+    (2, 5_000, false, "2 threads, 5,000 channels each"),
+];
+
 /// The side that is measured.
 pub(crate) const SIDE: &str = "roundtrip-lean";
+const IN_PROCESS: &str = "roundtrip-frames";
 
 /// Measures the workload.
 pub(crate) fn measure() -> anyhow::Result<Sheet> {
@@ -74,6 +86,10 @@ pub(crate) fn measure() -> anyhow::Result<Sheet> {
             let address = server.ready()?;
             Ok(vec![(what, "us of server CPU", waiting::cost(&server, &address, waiting)?)])
         })));
+    }
+    for (threads, channels, are_shared, what) in THREADS {
+        let ask = Box::new(move || Ok(vec![(what, "requests/s", threads::rate(threads, channels, are_shared)?)]));
+        questions.push(Question { side: IN_PROCESS, ask });
     }
     let rows = sheet::ask(Workload::W7, &questions)?;
     let versions = vec![("roundtrip", env!("CARGO_PKG_VERSION").to_owned())];

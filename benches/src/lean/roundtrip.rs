@@ -18,6 +18,7 @@ use super::{Doors, Entrance, Service};
 use crate::role;
 pub(crate) use backlog::Backlog;
 use requester::Asking;
+pub(crate) use requester::{id, submit};
 use service::Answering;
 
 /// How many deliveries a connection takes at once.

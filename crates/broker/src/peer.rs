@@ -75,6 +75,7 @@ impl Drop for Promise {
 }
 
 /// An outcome in a mailbox, as a reader is told of it.
+#[derive(Clone, Copy)]
 pub(crate) struct Told<'a> {
     pub(crate) mailbox: MailboxNumber,
     pub(crate) channel: &'a ChannelName,

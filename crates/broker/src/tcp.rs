@@ -124,6 +124,7 @@ struct TcpSession<R, W> {
 }
 
 /// What there is to do.
+#[allow(clippy::large_enum_variant, reason = "the large variant is what nearly every turn is")]
 enum Turn {
     /// A frame is there to be handled, and others may be.
     Handle(Arrival<Room, Unread>),

@@ -54,6 +54,9 @@ pub enum Arrival<R, W> {
     },
 }
 
+/// What arrives where `A` decides about payloads.
+pub type ArrivalFor<A> = Arrival<<A as Admission>::Room, <A as Admission>::Why>;
+
 /// A frame as it arrived.
 pub struct Incoming<R, W> {
     /// What is meant.
@@ -160,7 +163,7 @@ impl<A: Admission> FrameCodec<A> {
     }
 
     /// Takes a frame that is there whole; of one that is not, what is there of it. None: more is needed.
-    fn start(&mut self, source: &mut BytesMut) -> Result<Option<Arrival<A::Room, A::Why>>, DecodeError> {
+    fn start(&mut self, source: &mut BytesMut) -> Result<Option<ArrivalFor<A>>, DecodeError> {
         let Some(bytes) = source.first_chunk::<PREFIX_LEN>() else { return Ok(None) };
         let Prefix { type_number, header_len, payload_len } = Prefix::read(*bytes, self.limits)?;
         if !KNOWN[type_number as usize] {
@@ -189,7 +192,7 @@ impl<A: Admission> FrameCodec<A> {
     }
 
     /// Goes on with a frame that did not arrive in one piece.
-    fn go_on(&mut self, source: &mut BytesMut) -> Result<Option<Arrival<A::Room, A::Why>>, DecodeError> {
+    fn go_on(&mut self, source: &mut BytesMut) -> Result<Option<ArrivalFor<A>>, DecodeError> {
         let left = match &mut self.state {
             State::Start => return Ok(None),
             State::Failed(error) => return Err(error.clone()),
@@ -224,7 +227,7 @@ impl<A: Admission> FrameCodec<A> {
 }
 
 impl<A: Admission> Decoder for FrameCodec<A> {
-    type Item = Arrival<A::Room, A::Why>;
+    type Item = ArrivalFor<A>;
     type Error = Broken;
 
     fn decode(&mut self, source: &mut BytesMut) -> Result<Option<Self::Item>, Broken> {

@@ -19,7 +19,7 @@ mod samples;
 mod tcp;
 mod write_queue;
 
-pub use codec::{Admission, AdmitAll, Arrival, FrameCodec, Incoming};
+pub use codec::{Admission, AdmitAll, Arrival, ArrivalFor, FrameCodec, Incoming};
 pub use connection::{Broken, Connect, Connecting, Connection};
 pub use heard::Heard;
 pub use reader::{BATCH, Reader};

@@ -15,7 +15,7 @@ use tokio::io::AsyncRead;
 use tokio_util::codec::Decoder;
 use tokio_util::io::poll_read_buf;
 
-use crate::codec::{Admission, Arrival, FrameCodec};
+use crate::codec::{Admission, ArrivalFor, FrameCodec};
 use crate::connection::Broken;
 use crate::heard::Heard;
 use crate::read_buffer::ReadBuffer;
@@ -57,7 +57,7 @@ impl<R: AsyncRead + Unpin, A: Admission> Reader<R, A> {
     /// [`Broken::Closed`] where the other end closed between two frames; [`Broken::Io`], with `UnexpectedEof` where it
     /// closed in the middle of one; [`Broken::Protocol`]. All frames before an error are handed out first, and nothing
     /// comes after it.
-    pub async fn next_batch(&mut self, out: &mut VecDeque<Arrival<A::Room, A::Why>>) -> Result<(), Broken> {
+    pub async fn next_batch(&mut self, out: &mut VecDeque<ArrivalFor<A>>) -> Result<(), Broken> {
         poll_fn(|context| self.poll_batch(context, &mut |arrival| out.push_back(arrival))).await
     }
 
@@ -93,7 +93,7 @@ impl<R: AsyncRead + Unpin, A: Admission> Reader<R, A> {
     /// # Errors
     ///
     /// As [`next_batch`](Self::next_batch).
-    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Arrival<A::Room, A::Why>, Broken>> {
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<ArrivalFor<A>, Broken>> {
         loop {
             if let Some(arrival) = self.next_read()? {
                 return Poll::Ready(Ok(arrival));
@@ -112,14 +112,14 @@ impl<R: AsyncRead + Unpin, A: Admission> Reader<R, A> {
     /// # Errors
     ///
     /// [`Broken::Protocol`], which comes again from every later call.
-    pub fn next_read(&mut self) -> Result<Option<Arrival<A::Room, A::Why>>, Broken> {
+    pub fn next_read(&mut self) -> Result<Option<ArrivalFor<A>>, Broken> {
         self.codec.decode(&mut self.buffer.bytes)
     }
 
     pub(crate) fn poll_batch(
         &mut self,
         context: &mut Context<'_>,
-        take: &mut impl FnMut(Arrival<A::Room, A::Why>),
+        take: &mut impl FnMut(ArrivalFor<A>),
     ) -> Poll<Result<(), Broken>> {
         take(ready!(self.poll_next(context))?);
         for _ in 1..BATCH {

@@ -108,7 +108,7 @@ fn channel(ticket: TicketNumber, channels: u32) -> ChannelNumber {
 }
 
 /// What a requester submits, but for the ticket and the id.
-pub(super) fn submit(requester: u32, reply: ReplyTo) -> Submit {
+pub(crate) fn submit(requester: u32, reply: ReplyTo) -> Submit {
     Submit {
         ticket: TicketNumber(0),
         channel: ChannelNumber(0),
@@ -126,7 +126,7 @@ pub(super) fn submit(requester: u32, reply: ReplyTo) -> Submit {
 }
 
 /// An id with the form of a UUID of version 7, that is this request's alone. What would be chance is spread as evenly.
-pub(super) fn id(requester: u32, ticket: u32) -> RequestId {
+pub(crate) fn id(requester: u32, ticket: u32) -> RequestId {
     let number = u64::from(requester) << 32 | u64::from(ticket);
     let mut spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     spread = (spread ^ (spread >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

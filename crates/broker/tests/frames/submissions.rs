@@ -35,6 +35,59 @@ over_both! {
         service.nothing_more().await;
     }
 
+    async fn who_wants_the_outcome_alone_is_told_nothing_before_it(way) {
+        let place = way.start(Broker::builder()).await;
+        let mut requester = place.requester("ward").await;
+        let mut service = place.service(1).await;
+        let submit = Submit { accepted: false, ..submission(1, new_id()) };
+        requester.send_with(submit.clone(), "two eggs").await;
+        let (delivery, _) = next!(service, Delivery);
+        requester.nothing_more().await;
+        service.reply(delivery.token, "omelette").await;
+        let (outcome, payload) = next!(requester, Outcome);
+        assert_eq!((outcome.ticket, &payload[..]), (TicketNumber(1), &b"omelette"[..]));
+
+        let again = Submit { ticket: TicketNumber(2), ..submit.clone() };
+        requester.send_with(again, "two eggs").await;
+        assert_eq!(next!(requester, Accepted).0.ticket, TicketNumber(2), "a repetition is answered");
+        assert_eq!(next!(requester, Outcome).0.ticket, TicketNumber(2));
+
+        let refused = Submit { ticket: TicketNumber(3), id: new_id(), priority: 10, ..submit };
+        requester.send_with(refused, "").await;
+        assert_eq!(next!(requester, Refused).0.refusal.code, RefusalCode::Invalid);
+    }
+
+    async fn an_acknowledgement_with_a_ticket_lets_go_of_it(way) {
+        let place = way.start(Broker::builder()).await;
+        let mut requester = place.requester("ward").await;
+        let mut service = place.service(2).await;
+        let (first, second) = (requester.submit(1, "").await, requester.submit(2, "").await);
+        (next!(requester, Accepted), next!(requester, Accepted));
+        let (delivery, _) = next!(service, Delivery);
+        service.reply(delivery.token, "omelette").await;
+        next!(requester, Outcome);
+        let (call, channel) = (Call(1), ChannelNumber(0));
+        let acknowledge = |id, ticket| {
+            let ticket = Some(TicketNumber(ticket));
+            Acknowledge { call, channel, id, requester: RequesterNumber(0), ticket }
+        };
+        requester.send(acknowledge(first, 1)).await;
+        assert_eq!(next!(requester, Acknowledged).0, Acknowledged { call, result: Acknowledgement::Done });
+        requester.submit(1, "the number is free").await;
+        next!(requester, Accepted);
+
+        // Whatever the answer is, and whichever request the ticket is of.
+        requester.send(acknowledge(second, 2)).await;
+        assert_eq!(next!(requester, Acknowledged).0.result, Acknowledgement::NoOutcomeYet);
+        requester.send(acknowledge(new_id(), 1)).await;
+        next!(requester, Acknowledged);
+        requester.send(acknowledge(first, 77)).await;
+        next!(requester, Acknowledged);
+        let (delivery, _) = next!(service, Delivery);
+        service.reply(delivery.token, "").await;
+        requester.nothing_more().await;
+    }
+
     async fn a_failure_travels_with_its_typed_error(way) {
         let place = way.start(Broker::builder()).await;
         let mut requester = place.requester("ward").await;

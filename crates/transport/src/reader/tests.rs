@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::codec::AdmitAll;
+use crate::codec::Arrival;
 use crate::samples::{UNKNOWN, bytes_of, pattern, ping, raw, submit};
 
 const MEGABYTE: usize = 1024 * 1024;
