@@ -46,8 +46,10 @@ pub type Notices<P> = Vec<(P, MailboxNumber, Notice)>;
 /// An ordered list of entries, which say where to find outcomes, and who reads it.
 #[derive(Debug)]
 pub struct Mailbox<E, P> {
-    entries: BTreeMap<u64, E>,
+    /// Every entry, and when it came among the others.
     numbers: HashMap<E, u64>,
+    /// The same in order, while somebody reads it: a requester that follows its requests reads no mailbox.
+    entries: BTreeMap<u64, E>,
     next_number: u64,
     readers: BTreeMap<ReaderId, Reader<P>>,
     holder: Option<ReaderId>,
@@ -68,8 +70,8 @@ struct Reader<P> {
 impl<E, P> Default for Mailbox<E, P> {
     fn default() -> Self {
         Self {
-            entries: BTreeMap::new(),
             numbers: HashMap::new(),
+            entries: BTreeMap::new(),
             next_number: 0,
             readers: BTreeMap::new(),
             holder: None,
@@ -105,6 +107,9 @@ impl<E: Clone + Eq + Hash, P: Peer> Mailbox<E, P> {
             (OpenMode::Take | OpenMode::IfFree, None) => self.holder = Some(reader),
             (OpenMode::Follow, _) => {}
         }
+        if self.readers.is_empty() {
+            self.entries = self.numbers.iter().map(|(entry, number)| (*number, entry.clone())).collect();
+        }
         let catching_up_to = Some(self.next_number);
         self.readers.insert(reader, Reader { peer, window, next: 0, again: BTreeSet::new(), catching_up_to });
         Opened::Opened
@@ -121,12 +126,14 @@ impl<E: Clone + Eq + Hash, P: Peer> Mailbox<E, P> {
     pub fn handle_close(&mut self, reader: ReaderId) {
         self.readers.remove(&reader);
         self.holder = self.holder.filter(|holder| *holder != reader);
+        self.forget_order_unless_read();
     }
 
     /// A connection is gone: all its readers are.
     pub fn handle_peer_gone(&mut self, peer: PeerId) {
         self.readers.retain(|reader, _| reader.peer != peer);
         self.holder = self.holder.filter(|holder| holder.peer != peer);
+        self.forget_order_unless_read();
     }
 
     /// The mailbox's unnamed requester is gone: every reader gets [`Notice::Ended`].
@@ -134,6 +141,13 @@ impl<E: Clone + Eq + Hash, P: Peer> Mailbox<E, P> {
         self.holder = None;
         for (reader, Reader { peer, .. }) in std::mem::take(&mut self.readers) {
             notices.push((peer, reader.mailbox, Notice::Ended));
+        }
+        self.forget_order_unless_read();
+    }
+
+    fn forget_order_unless_read(&mut self) {
+        if self.readers.is_empty() {
+            self.entries = BTreeMap::new();
         }
     }
 
@@ -144,8 +158,10 @@ impl<E: Clone + Eq + Hash, P: Peer> Mailbox<E, P> {
         }
         let number = self.next_number;
         self.next_number += 1;
-        self.numbers.insert(entry.clone(), number);
-        self.entries.insert(number, entry);
+        if !self.readers.is_empty() {
+            self.entries.insert(number, entry.clone());
+        }
+        self.numbers.insert(entry, number);
     }
 
     /// An outcome was acknowledged, or its retention passed.
@@ -207,13 +223,13 @@ impl<E: Clone + Eq + Hash, P: Peer> Mailbox<E, P> {
     /// How many outcomes wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.numbers.len()
     }
 
     /// Whether none waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.numbers.is_empty()
     }
 
     /// Whether nobody reads it.

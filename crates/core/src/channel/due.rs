@@ -1,5 +1,6 @@
 //! When a request next needs attention.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::time::Time;
 pub(super) struct Due(BTreeSet<Entry>);
 
 /// The time stands in two halves: so an entry has 12 bytes, and not 16.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     upper: u32,
     lower: u32,
@@ -40,7 +41,24 @@ impl Entry {
     }
 
     const fn time(self) -> Time {
-        let nanos = (self.upper as u64) << 32 | self.lower as u64;
-        Time::after_start(Duration::from_nanos(nanos))
+        Time::after_start(Duration::from_nanos(self.nanos()))
+    }
+
+    const fn nanos(self) -> u64 {
+        (self.upper as u64) << 32 | self.lower as u64
+    }
+}
+
+/// Compared as one number, which a tree does many times for each entry.
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let number = |entry: &Self| u128::from(entry.nanos()) << 32 | u128::from(entry.slot.0);
+        number(self).cmp(&number(other))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
