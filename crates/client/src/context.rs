@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roundtrip_protocol::{Headers, Progress, RequestId, RequesterName, StopReason, Ticket as TicketId, Token};
+use bytes::Bytes;
+use roundtrip_protocol::{Headers, Label, Progress, RequestId, RequesterName, StopReason, Ticket as TicketId, Token};
 use serde::Serialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::handler::Request;
 use crate::link::Shared;
 use crate::message::{JSON, Message};
 use crate::part::{self, PartError, WithoutRoom};
@@ -50,19 +52,27 @@ enum End {
 }
 
 impl Context {
-    pub(crate) fn new(shared: Arc<Shared>, handed: &Handed, stop: Arc<StopSignal>) -> Self {
+    /// What a handler gets: this, and the payload.
+    pub(crate) fn new(shared: Arc<Shared>, handed: Handed, stop: Arc<StopSignal>) -> (Self, Bytes) {
         let about = About {
             token: handed.token,
-            ticket: TicketId { channel: handed.channel.clone(), id: handed.token.id },
+            ticket: TicketId { channel: handed.channel, id: handed.token.id },
             attempt: handed.attempt,
-            requester: handed.requester.clone(),
-            operation: handed.request.operation.clone(),
-            content_type: handed.request.content_type.clone(),
-            headers: handed.request.headers.clone(),
+            requester: handed.requester,
+            operation: handed.operation,
+            content_type: handed.label.content_type,
+            headers: handed.label.headers,
             redrive_of: handed.redrive_of,
             until: handed.until,
         };
-        Self { job: Arc::new(Job { about, stop, end: End::Broker { shared, key: handed.key } }) }
+        (Self { job: Arc::new(Job { about, stop, end: End::Broker { shared, key: handed.key } }) }, handed.payload)
+    }
+
+    /// What is asked for, with the payload that it came with.
+    pub(crate) fn request(&self, payload: Bytes) -> Request {
+        let About { operation, content_type, headers, .. } = &self.job.about;
+        let label = Label { content_type: content_type.clone(), headers: headers.clone() };
+        Request::new(operation.clone(), label, payload)
     }
 
     /// A context of no broker, to call a handler in a test: the first attempt of a request of the requester `test` on

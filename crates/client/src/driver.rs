@@ -14,7 +14,7 @@ use roundtrip_transport::{Broken, Connect, Connection};
 use tokio::time::Instant;
 
 use crate::link::Shared;
-use crate::state::Step;
+use crate::state::{Step, Woken};
 
 /// How many batches may go through in one poll before the other tasks of the runtime have their turn.
 const BATCHES: usize = 32;
@@ -42,7 +42,7 @@ async fn next_step(shared: &Shared) -> Step {
     let mut alarm = Alarm::default();
     poll_fn(|context| {
         loop {
-            let (step, deadline) = shared.drive(context.waker(), |state, now| {
+            let (step, deadline) = shared.drive(context.waker(), &mut Woken::default(), |state, now| {
                 state.handle_deadline(now);
                 (state.next_step(now), state.next_deadline())
             });
@@ -64,7 +64,7 @@ async fn attempt(shared: &Shared, connect: &dyn Connect) -> Option<Result<Box<dy
             return Poll::Ready(Some(result));
         }
         loop {
-            let (waits, deadline) = shared.drive(context.waker(), |state, now| {
+            let (waits, deadline) = shared.drive(context.waker(), &mut Woken::default(), |state, now| {
                 state.handle_deadline(now);
                 (state.is_connecting(), state.next_deadline())
             });
@@ -83,6 +83,7 @@ struct Carrier<'a> {
     connection: Box<dyn Connection>,
     outgoing: VecDeque<Frame>,
     incoming: VecDeque<Frame>,
+    woken: Woken,
     sending: bool,
     limited: bool,
     alarm: Alarm,
@@ -95,6 +96,7 @@ impl<'a> Carrier<'a> {
             connection,
             outgoing: VecDeque::new(),
             incoming: VecDeque::new(),
+            woken: Woken::default(),
             sending: false,
             limited: false,
             alarm: Alarm::default(),
@@ -111,7 +113,7 @@ impl<'a> Carrier<'a> {
             let backlog = self.sending || !self.outgoing.is_empty();
             let silent_for = self.connection.silent_for();
             let outgoing = &mut self.outgoing;
-            let (carries, limits, deadline) = self.shared.drive(context.waker(), |state, now| {
+            let (carries, limits, deadline) = self.shared.drive(context.waker(), &mut self.woken, |state, now| {
                 state.handle_heard(now.checked_sub(silent_for).unwrap_or(now));
                 state.handle_deadline(now);
                 // Only when all before is on its way: what waits in the state can still be overtaken by later news.
@@ -140,7 +142,7 @@ impl<'a> Carrier<'a> {
             match self.connection.poll_receive(context, &mut self.incoming) {
                 Poll::Ready(Ok(())) => {
                     let incoming = &mut self.incoming;
-                    self.shared.drive(context.waker(), |state, now| {
+                    self.shared.drive(context.waker(), &mut self.woken, |state, now| {
                         incoming.drain(..).for_each(|frame| state.handle_frame(now, frame));
                     });
                 }

@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 use roundtrip_transport::runtime;
 use tokio::time::Instant;
 
-use crate::state::ClientState;
+use crate::state::{ClientState, Woken};
 
 /// The state of a client with the waker of the task that drives it. It does not keep the client open.
 pub(crate) struct Shared {
@@ -29,15 +29,25 @@ impl Shared {
         let now = runtime::now();
         let mut guarded = self.lock();
         let result = step(&mut guarded.state, now);
-        let woken = guarded.state.take_woken();
+        let mut woken = Woken::default();
+        guarded.state.take_woken(&mut woken);
+        let stopped = guarded.state.take_stopped();
         let driver = if guarded.state.take_changed() { guarded.driver.take() } else { None };
         drop(guarded);
-        driver.into_iter().chain(woken).for_each(Waker::wake);
+        driver.into_iter().for_each(Waker::wake);
+        woken.wake();
+        stopped.into_iter().for_each(|(signal, reason)| signal.stop(reason));
         result
     }
 
-    /// Does one step of the task that drives the client, and remembers how to wake it.
-    pub(crate) fn drive<R>(&self, driver: &Waker, step: impl FnOnce(&mut ClientState, Instant) -> R) -> R {
+    /// Does one step of the task that drives the client, and remembers how to wake it. What `woken` is, it keeps, for its
+    /// memory.
+    pub(crate) fn drive<R>(
+        &self,
+        driver: &Waker,
+        woken: &mut Woken,
+        step: impl FnOnce(&mut ClientState, Instant) -> R,
+    ) -> R {
         let now = runtime::now();
         let mut guarded = self.lock();
         if !guarded.driver.as_ref().is_some_and(|known| known.will_wake(driver)) {
@@ -45,9 +55,11 @@ impl Shared {
         }
         let result = step(&mut guarded.state, now);
         guarded.state.take_changed();
-        let woken = guarded.state.take_woken();
+        guarded.state.take_woken(woken);
+        let stopped = guarded.state.take_stopped();
         drop(guarded);
-        woken.into_iter().for_each(Waker::wake);
+        woken.wake();
+        stopped.into_iter().for_each(|(signal, reason)| signal.stop(reason));
         result
     }
 

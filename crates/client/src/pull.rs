@@ -65,7 +65,7 @@ impl Puller {
                 Some(ServiceEvent::Ended(Ok(()))) => return Ok(taken),
                 Some(ServiceEvent::Ended(Err(refusal))) => return Err(PullError::Refused(refusal)),
                 Some(ServiceEvent::Closed) => return Err(PullError::ClientClosed),
-                Some(ServiceEvent::Stopped { .. }) | None => {} // The one it concerns is told when it settles.
+                Some(ServiceEvent::Stopped { .. } | ServiceEvent::Missing(_)) | None => {} // The one it concerns is told when it settles.
             }
             next = Some(taking.next().await);
         }
@@ -117,7 +117,7 @@ impl Pulled {
             until: handed.until,
             requester: handed.requester,
             redrive_of: handed.redrive_of,
-            request: handed.request,
+            request: Request::new(handed.operation, handed.label, handed.payload),
         }
     }
 

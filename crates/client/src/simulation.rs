@@ -56,14 +56,16 @@ impl Desk {
             match self.link.wait(|state, waker| state.poll_service(self.number, waker)).await {
                 ServiceEvent::Delivery(handed) => {
                     let stop = Arc::new(StopSignal::default());
-                    let context = Context::new(Arc::clone(self.link.shared()), &handed, Arc::clone(&stop));
-                    self.stops().insert(handed.key, stop);
-                    return Ok(Job { request: handed.request, context, key: handed.key });
+                    let key = handed.key;
+                    self.stops().insert(key, Arc::clone(&stop));
+                    let (context, payload) = Context::new(Arc::clone(self.link.shared()), *handed, stop);
+                    return Ok(Job { request: context.request(payload), context, key });
                 }
                 ServiceEvent::Stopped { delivery, reason } => {
                     let stop = self.stops().get(&delivery).cloned();
-                    stop.into_iter().for_each(|stop| stop.stop(reason));
+                    stop.into_iter().for_each(|stop| stop.stop(Some(reason)));
                 }
+                ServiceEvent::Missing(_) => {} // There are no workers.
                 ServiceEvent::Ended(ended) => return Err(ended.err()),
                 ServiceEvent::Closed => return Err(None),
             }

@@ -116,7 +116,7 @@ impl TestDelivery {
 
     /// Tells the handler to stop, as the broker would. The first reason stays.
     pub fn stop(&self, reason: StopReason) {
-        self.stop.stop(reason);
+        self.stop.stop(Some(reason));
     }
 
     /// All progress that was reported, in order.

@@ -15,7 +15,7 @@ use crate::outcome::{Outcome, OutcomeError};
 use crate::parts::Parts;
 use crate::progress::ProgressUpdates;
 use crate::requester::Introduced;
-use crate::state::{NewSubmission, PartPlace, TicketKey};
+use crate::state::{NewSubmission, PartPlace, TicketFailure, TicketKey};
 use crate::status::{self, TicketState};
 use crate::submit::SubmitError;
 use crate::wait::WaitError;
@@ -155,7 +155,7 @@ impl<Op: Operation> IntoFuture for Ticket<Op> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let outcome = self.raw.outcome().await?;
+            let outcome = self.raw.awaited().await?;
             self.raw.hand_over::<Op>(outcome)
         })
     }
@@ -180,11 +180,28 @@ pub struct RawTicket {
 pub(crate) struct Followed {
     pub(crate) requester: Arc<Introduced>,
     pub(crate) key: TicketKey,
+    /// Whether the outcome was handed over to the last who follows.
+    is_handed_over: bool,
+}
+
+impl Followed {
+    fn new(requester: Arc<Introduced>, key: TicketKey) -> Arc<Self> {
+        Arc::new(Self { requester, key, is_handed_over: false })
+    }
+
+    async fn last_outcome(&self) -> Result<Outcome, TicketFailure> {
+        self.requester.link.wait(|state, waker| state.poll_last_outcome(self.key, waker)).await
+    }
 }
 
 impl Drop for Followed {
     fn drop(&mut self) {
-        self.requester.link.with(|state, _| state.release_ticket(self.key));
+        self.requester.link.with(|state, _| {
+            if self.is_handed_over {
+                state.acknowledge_ticket(self.key);
+            }
+            state.release_ticket(self.key);
+        });
     }
 }
 
@@ -192,14 +209,14 @@ impl RawTicket {
     pub(crate) fn submit(requester: Arc<Introduced>, submission: NewSubmission) -> Self {
         let id = submission.ticket.clone();
         let key = requester.link.with(|state, now| state.submit(now, submission));
-        Self { id, duplicate: false, acknowledges_parts: true, followed: Ok(Arc::new(Followed { requester, key })) }
+        Self { id, duplicate: false, acknowledges_parts: true, followed: Ok(Followed::new(requester, key)) }
     }
 
     pub(crate) fn attach(requester: Arc<Introduced>, id: TicketId) -> Self {
         let key = requester.link.with(|state, _| state.attach(requester.key, &id));
         // Nobody had the name of an unnamed requester before: the request is another's.
         let acknowledges_parts = !requester.unnamed;
-        Self { id, duplicate: false, acknowledges_parts, followed: Ok(Arc::new(Followed { requester, key })) }
+        Self { id, duplicate: false, acknowledges_parts, followed: Ok(Followed::new(requester, key)) }
     }
 
     pub(crate) fn failed(id: TicketId, why: WaitError) -> Self {
@@ -313,16 +330,20 @@ impl RawTicket {
         Ok(self)
     }
 
-    /// Waits for the outcome of a submission that may not have been answered yet.
+    /// Waits for the outcome of a submission that may not have been answered yet. The ticket is of no use any more.
     pub(crate) async fn called(&self) -> Result<Outcome, SubmitError> {
         let Ok(followed) = &self.followed else { return Err(SubmitError::ClientClosed { ticket: self.id.clone() }) };
-        let link = &followed.requester.link;
-        let outcome = link.wait(|state, waker| state.poll_outcome(followed.key, waker)).await;
-        outcome.map_err(|failure| SubmitError::of(failure, &self.id))
+        followed.last_outcome().await.map_err(|failure| SubmitError::of(failure, &self.id))
+    }
+
+    /// As [`RawTicket::outcome`]. The ticket is of no use any more.
+    async fn awaited(&self) -> Result<Outcome, WaitError> {
+        let followed = self.followed.as_ref().map_err(Clone::clone)?;
+        followed.last_outcome().await.map_err(WaitError::of)
     }
 
     /// Acknowledges an outcome as it is handed to the user, and leaves one that does not decode.
-    pub(crate) fn hand_over<Op: Operation>(&self, outcome: Outcome) -> Result<Op::Reply, OutcomeError<Op::Error>> {
+    pub(crate) fn hand_over<Op: Operation>(self, outcome: Outcome) -> Result<Op::Reply, OutcomeError<Op::Error>> {
         let result = outcome.decode::<Op>();
         if !matches!(result, Err(OutcomeError::InvalidReply { .. })) {
             self.acknowledge_unasked();
@@ -330,9 +351,11 @@ impl RawTicket {
         result
     }
 
-    fn acknowledge_unasked(&self) {
-        if let Ok(followed) = &self.followed {
-            followed.requester.link.with(|state, _| state.acknowledge_ticket(followed.key));
+    fn acknowledge_unasked(self) {
+        let Ok(mut followed) = self.followed else { return };
+        match Arc::get_mut(&mut followed) {
+            Some(followed) => followed.is_handed_over = true,
+            None => followed.requester.link.with(|state, _| state.acknowledge_ticket(followed.key)),
         }
     }
 }
@@ -343,7 +366,7 @@ impl IntoFuture for RawTicket {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let outcome = self.outcome().await?;
+            let outcome = self.awaited().await?;
             self.acknowledge_unasked();
             Ok(outcome)
         })

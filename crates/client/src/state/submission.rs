@@ -1,11 +1,13 @@
 //! Submissions: each is kept whole until the broker has answered it, and sent again over every new connection.
 
+use std::borrow::Cow;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use roundtrip_protocol::{
-    ChannelNumber, Duplicate, Frame, Header, Label, ReplyTo, RequestId, RequesterNumber, Submit, Ticket, TicketNumber,
+    ChannelNumber, Duplicate, Frame, Header, Headers, Label, ReplyTo, RequestId, RequesterNumber, Submit, Ticket,
+    TicketNumber,
 };
 use tokio::time::Instant;
 
@@ -24,8 +26,9 @@ pub(crate) struct NewSubmission {
     /// Whether the ticket was made for this submission, so that nobody can know it.
     pub(crate) fresh: bool,
     pub(crate) terms: Terms,
-    pub(crate) operation: String,
-    pub(crate) label: Label,
+    pub(crate) operation: Cow<'static, str>,
+    pub(crate) content_type: Cow<'static, str>,
+    pub(crate) headers: Headers,
     pub(crate) payload: Bytes,
     /// How long to wait for the broker's answer; none: as long as the client usually does.
     pub(crate) timeout: Option<Duration>,
@@ -53,8 +56,9 @@ pub(super) struct Submission {
     pub(super) id: RequestId,
     order: u64,
     terms: Terms,
-    operation: String,
-    label: Label,
+    operation: Cow<'static, str>,
+    content_type: Cow<'static, str>,
+    headers: Headers,
     payload: Bytes,
     /// Whether somebody may know its id already, so that acknowledgements under it wait for its answer.
     pub(super) repeated: bool,
@@ -72,15 +76,16 @@ impl Submission {
             deadline_ms: self.terms.deadline.map(begun_millis),
             delay_ms: begun_millis(self.terms.delay),
             key: self.terms.key.clone(),
-            operation: self.operation.clone(),
-            label: self.label.clone(),
+            operation: self.operation.clone().into_owned(),
+            label: Label { content_type: self.content_type.clone().into_owned(), headers: self.headers.clone() },
         })
     }
 
     /// How long its header may be, at most.
     fn header_bound(&self) -> usize {
         let key = self.terms.key.as_ref().map_or(0, String::len);
-        self.label.bytes() + 16 * self.label.headers.0.len() + self.operation.len() + key + HEADER_SPARE
+        let headers = self.headers.bytes() + 16 * self.headers.0.len();
+        self.content_type.len() + headers + self.operation.len() + key + HEADER_SPARE
     }
 }
 
@@ -106,7 +111,8 @@ impl ClientState {
             order,
             terms: new.terms,
             operation: new.operation,
-            label: new.label,
+            content_type: new.content_type,
+            headers: new.headers,
             payload: new.payload,
             repeated: !new.fresh,
         };

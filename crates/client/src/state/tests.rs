@@ -140,7 +140,8 @@ impl Scene {
             fresh,
             terms,
             operation: "resize".into(),
-            label: Label::default(),
+            content_type: "".into(),
+            headers: Headers::default(),
             payload: Bytes::from_static(payload.as_bytes()),
             timeout: None,
         };

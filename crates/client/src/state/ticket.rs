@@ -5,7 +5,8 @@ use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 use roundtrip_protocol::{
-    ChannelNumber, MailboxNumber, Outcome as OutcomeFrame, Progress, Refusal, RequestId, RequesterNumber, TicketNumber,
+    ChannelNumber, Ending, Label, MailboxNumber, Outcome as OutcomeFrame, Progress, Refusal, RequestId,
+    RequesterNumber, TicketNumber,
 };
 
 use super::ClientState;
@@ -84,9 +85,28 @@ impl TicketEntry {
 
 impl ClientState {
     pub(crate) fn poll_outcome(&mut self, ticket: TicketNumber, waker: &Waker) -> Poll<Result<Outcome, TicketFailure>> {
+        self.poll_ended(ticket, waker, |outcome| outcome.clone())
+    }
+
+    /// As `poll_outcome`, for one who asks no more: the outcome is not kept.
+    pub(crate) fn poll_last_outcome(
+        &mut self,
+        ticket: TicketNumber,
+        waker: &Waker,
+    ) -> Poll<Result<Outcome, TicketFailure>> {
+        let nothing = |attempts| Outcome::new(attempts, Ending::Replied(Label::default()), Bytes::new());
+        self.poll_ended(ticket, waker, |outcome| std::mem::replace(outcome, nothing(outcome.attempts)))
+    }
+
+    fn poll_ended(
+        &mut self,
+        ticket: TicketNumber,
+        waker: &Waker,
+        read: impl FnOnce(&mut Outcome) -> Outcome,
+    ) -> Poll<Result<Outcome, TicketFailure>> {
         let Some(entry) = self.tickets.entry_mut(ticket.0) else { return Poll::Ready(Err(TicketFailure::Closed)) };
-        match &entry.phase {
-            Phase::Ended(outcome) => Poll::Ready(Ok(outcome.clone())),
+        match &mut entry.phase {
+            Phase::Ended(outcome) => Poll::Ready(Ok(read(outcome))),
             Phase::Failed(failure) => Poll::Ready(Err(failure.clone())),
             Phase::Submitting(_) | Phase::Attaching | Phase::Open => {
                 entry.wakers.register(waker);

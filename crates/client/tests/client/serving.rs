@@ -150,6 +150,7 @@ async fn a_stopped_delivery_fires_the_handlers_token_and_its_result_goes_nowhere
         let told = told.clone();
         async move {
             if command.width == 64 {
+                job.progress(0.0, "begun");
                 job.cancelled().cancelled().await;
                 told.send(job.delivery()).unwrap();
             }
@@ -160,6 +161,7 @@ async fn a_stopped_delivery_fires_the_handlers_token_and_its_result_goes_nowhere
     let mut peer = script.welcome().await;
     let subscribe = peer.subscribe().await;
     let token = peer.deliver(&subscribe, 1, "resize", WIDTH_64);
+    assert!(matches!(peer.header().await, Header::ProgressReport(_)), "else it is not begun");
     peer.say(Stop { service: subscribe.service, token, reason: StopReason::LeaseLost });
     assert_eq!(stopped.recv().await, Some(1));
     let second = peer.deliver(&subscribe, 2, "resize", r#"{"width":1}"#);

@@ -65,14 +65,14 @@ fn a_payload_over_the_limit_is_refused_before_it_is_sent() {
 fn headers_over_the_limit_are_refused_before_they_are_sent() {
     let mut scene = Scene::connected();
     let requester = scene.requester();
-    let label = Label { content_type: "x".repeat(70_000), headers: Headers::default() };
     let submission = NewSubmission {
         requester,
         ticket: ticket(1),
         fresh: true,
         terms: terms(),
-        operation: String::new(),
-        label,
+        operation: "".into(),
+        content_type: "x".repeat(70_000).into(),
+        headers: Headers::default(),
         payload: Bytes::new(),
         timeout: None,
     };
