@@ -284,6 +284,11 @@ impl Peer {
         }
     }
 
+    /// Whoever receives asks again before it waits.
+    pub(crate) fn forget_receiver(&self) {
+        self.0.outbox.locked().receiver = None;
+    }
+
     fn put(&self, item: Item, batch: &mut Batch) {
         let mut outbox = self.0.outbox.locked();
         self.push(&mut outbox, item);

@@ -198,7 +198,7 @@ impl Client {
     /// Every clone is closed with it: running services end and give back what they hold, waits end with
     /// `ClientClosed`. Takes at most 5 s where the broker cannot be reached.
     pub async fn close(&self) {
-        self.link.with(|state, now| state.close(now));
+        self.link.with_now(|state, now| state.close(now));
         self.link.wait(|state, waker| state.poll_closed(waker)).await;
     }
 

@@ -97,7 +97,7 @@ impl Context {
         let progress = Progress { fraction, stage: stage.into(), note: note.into() };
         match &self.job.end {
             End::Broker { shared, key } => {
-                shared.with(|state, _| state.report_progress(*key, self.job.about.token, progress));
+                shared.with(|state| state.report_progress(*key, self.job.about.token, progress));
             }
             End::Test(record) => record.note_progress(progress),
         }

@@ -27,11 +27,11 @@ pub(crate) async fn drive(shared: Arc<Shared>, connect: Box<dyn Connect>) {
         }
         match attempt(&shared, &*connect).await {
             Some(Ok(connection)) => {
-                shared.with(|state, now| state.handle_connected(now));
+                shared.with_now(|state, now| state.handle_connected(now));
                 let broken = Carrier::new(&shared, connection).carry().await;
-                shared.with(|state, now| state.handle_broken(now, broken));
+                shared.with_now(|state, now| state.handle_broken(now, broken));
             }
-            Some(Err(broken)) => shared.with(|state, now| state.handle_unreachable(now, broken)),
+            Some(Err(broken)) => shared.with_now(|state, now| state.handle_unreachable(now, broken)),
             None => {}
         }
     }
@@ -86,6 +86,7 @@ struct Carrier<'a> {
     woken: Woken,
     sending: bool,
     limited: bool,
+    deadline: Option<Instant>,
     alarm: Alarm,
 }
 
@@ -99,6 +100,7 @@ impl<'a> Carrier<'a> {
             woken: Woken::default(),
             sending: false,
             limited: false,
+            deadline: None,
             alarm: Alarm::default(),
         }
     }
@@ -109,23 +111,18 @@ impl<'a> Carrier<'a> {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Broken>> {
+        let mut is_attended = false;
         for _ in 0..BATCHES {
-            let backlog = self.sending || !self.outgoing.is_empty();
-            let silent_for = self.connection.silent_for();
-            let outgoing = &mut self.outgoing;
-            let (carries, limits, deadline) = self.shared.drive(context.waker(), &mut self.woken, |state, now| {
-                state.handle_heard(now.checked_sub(silent_for).unwrap_or(now));
-                state.handle_deadline(now);
-                // Only when all before is on its way: what waits in the state can still be overtaken by later news.
-                if !backlog {
-                    state.poll_frames(now, outgoing);
-                }
-                (state.is_connected(), state.agreed_limits(), state.next_deadline())
-            });
-            if let Some(limits) = limits.filter(|_| !self.limited) {
-                self.connection.set_limits(limits);
-                self.limited = true;
+            match self.connection.poll_receive(context, &mut self.incoming) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(broken)) => return Poll::Ready(Some(broken)),
+                // Whoever changes the state from here on wakes this task.
+                Poll::Pending if is_attended => ready!(self.alarm.poll_until(self.deadline, context)),
+                Poll::Pending => {}
             }
+            // Only when all before is on its way: what waits in the state can still be overtaken by later news.
+            let backlog = self.sending || !self.outgoing.is_empty();
+            let carries = self.attend(context, backlog);
             if self.sending || !self.outgoing.is_empty() {
                 match self.connection.poll_send(context, &mut self.outgoing) {
                     Poll::Ready(Ok(())) => self.sending = false,
@@ -136,22 +133,32 @@ impl<'a> Carrier<'a> {
             if !carries {
                 return Poll::Ready(None);
             }
-            if backlog && !self.sending {
-                continue; // There is room again for what waits in the state.
-            }
-            match self.connection.poll_receive(context, &mut self.incoming) {
-                Poll::Ready(Ok(())) => {
-                    let incoming = &mut self.incoming;
-                    self.shared.drive(context.waker(), &mut self.woken, |state, now| {
-                        incoming.drain(..).for_each(|frame| state.handle_frame(now, frame));
-                    });
-                }
-                Poll::Ready(Err(broken)) => return Poll::Ready(Some(broken)),
-                Poll::Pending => ready!(self.alarm.poll_until(deadline, context)),
-            }
+            is_attended = self.sending || !backlog; // Else there is room again for what waits in the state.
         }
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Tells the state what came and what time it is, and takes what it has to send. Gives whether it wants the
+    /// connection still.
+    fn attend(&mut self, context: &Context<'_>, backlog: bool) -> bool {
+        let silent_for = self.connection.silent_for();
+        let (incoming, outgoing) = (&mut self.incoming, &mut self.outgoing);
+        let (carries, limits, deadline) = self.shared.drive(context.waker(), &mut self.woken, |state, now| {
+            state.handle_heard(now.checked_sub(silent_for).unwrap_or(now));
+            incoming.drain(..).for_each(|frame| state.handle_frame(now, frame));
+            state.handle_deadline(now);
+            if !backlog {
+                state.poll_frames(now, outgoing);
+            }
+            (state.is_connected(), state.agreed_limits(), state.next_deadline())
+        });
+        self.deadline = deadline;
+        if let Some(limits) = limits.filter(|_| !self.limited) {
+            self.connection.set_limits(limits);
+            self.limited = true;
+        }
+        carries
     }
 }
 

@@ -25,10 +25,9 @@ impl Shared {
     }
 
     /// Does one step under the lock, then wakes whom it concerns.
-    pub(crate) fn with<R>(&self, step: impl FnOnce(&mut ClientState, Instant) -> R) -> R {
-        let now = runtime::now();
+    pub(crate) fn with<R>(&self, step: impl FnOnce(&mut ClientState) -> R) -> R {
         let mut guarded = self.lock();
-        let result = step(&mut guarded.state, now);
+        let result = step(&mut guarded.state);
         let mut woken = Woken::default();
         guarded.state.take_woken(&mut woken);
         let stopped = guarded.state.take_stopped();
@@ -38,6 +37,12 @@ impl Shared {
         woken.wake();
         stopped.into_iter().for_each(|(signal, reason)| signal.stop(reason));
         result
+    }
+
+    /// As `with`, for a step that asks what time it is.
+    pub(crate) fn with_now<R>(&self, step: impl FnOnce(&mut ClientState, Instant) -> R) -> R {
+        let now = runtime::now();
+        self.with(|state| step(state, now))
     }
 
     /// Does one step of the task that drives the client, and remembers how to wake it. What `woken` is, it keeps, for its
@@ -65,7 +70,7 @@ impl Shared {
 
     /// Waits until the state has an answer.
     pub(crate) async fn wait<R>(&self, mut poll: impl FnMut(&mut ClientState, &Waker) -> Poll<R>) -> R {
-        poll_fn(|context| self.with(|state, _| poll(state, context.waker()))).await
+        poll_fn(|context| self.with(|state| poll(state, context.waker()))).await
     }
 
     fn lock(&self) -> MutexGuard<'_, Guarded> {
@@ -103,6 +108,6 @@ impl std::ops::Deref for Link {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.shared.with(|state, now| state.close(now));
+        self.shared.with_now(|state, now| state.close(now));
     }
 }

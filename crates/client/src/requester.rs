@@ -47,14 +47,14 @@ impl Introduced {
 
 impl Drop for Introduced {
     fn drop(&mut self) {
-        self.link.with(|state, _| state.release_requester(self.key));
+        self.link.with(|state| state.release_requester(self.key));
     }
 }
 
 impl Requester {
     pub(crate) fn new(link: Link, name: Result<RequesterName, NameError>, unnamed: bool) -> Self {
         let introduced = name.map(|name| {
-            let key = link.with(|state, _| state.introduce(&name, unnamed));
+            let key = link.with(|state| state.introduce(&name, unnamed));
             Arc::new(Introduced { link, key, unnamed, name, channel: OnceLock::new() })
         });
         Self { introduced }

@@ -137,7 +137,7 @@ async fn work(service: Service, stop: CancellationToken, abandon: CancellationTo
     let Service { link, channel, make_worker, concurrency, shutdown } = service;
     let channel = channel?;
     let threads = Runtime::current().metrics().num_workers();
-    let number = link.with(|state, _| state.open_crew(&channel, concurrency, threads));
+    let number = link.with(|state| state.open_crew(&channel, concurrency, threads));
     let mut workers = JoinSet::new();
     let registered = Registered { link, number }; // Dropped before the workers.
     let shutdown = async {
@@ -165,7 +165,7 @@ async fn work(service: Service, stop: CancellationToken, abandon: CancellationTo
             () = abandon.cancelled() => return Ok(()),
         }
         if draining {
-            registered.link.with(|state, _| state.drain_service(number));
+            registered.link.with(|state| state.drain_service(number));
         }
     }
 }
@@ -178,6 +178,6 @@ struct Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.link.with(|state, _| state.end_service(self.number));
+        self.link.with(|state| state.end_service(self.number));
     }
 }

@@ -42,7 +42,7 @@ impl Desk {
     #[must_use]
     pub fn open(client: &Client, channel: &ChannelName, credit: u32) -> Self {
         let link = client.link().clone();
-        let number = link.with(|state, _| state.open_service(channel, credit, Hold::Connection, None));
+        let number = link.with(|state| state.open_service(channel, credit, Hold::Connection, None));
         Self { link, number, stops: Mutex::default() }
     }
 
@@ -76,7 +76,7 @@ impl Desk {
     pub fn settle(&self, job: &Job, result: Result<Message, RawFailure>) {
         self.stops().remove(&job.key);
         let settled = Settled::of_raw(result);
-        self.link.with(|state, _| {
+        self.link.with(|state| {
             state.settle(job.key, settled.settlement, settled.payload);
             state.release_delivery(job.key);
         });
@@ -85,7 +85,7 @@ impl Desk {
     /// The handler was dropped before it returned.
     pub fn drop_job(&self, job: &Job) {
         self.stops().remove(&job.key);
-        self.link.with(|state, _| state.release_delivery(job.key));
+        self.link.with(|state| state.release_delivery(job.key));
     }
 
     fn stops(&self) -> MutexGuard<'_, BTreeMap<DeliveryKey, Arc<StopSignal>>> {
@@ -94,13 +94,13 @@ impl Desk {
 
     /// Takes nothing new, and ends when everything held is settled.
     pub fn drain(&self) {
-        self.link.with(|state, _| state.drain_service(self.number));
+        self.link.with(|state| state.drain_service(self.number));
     }
 }
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        self.link.with(|state, _| state.end_service(self.number));
+        self.link.with(|state| state.end_service(self.number));
     }
 }
 

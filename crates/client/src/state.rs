@@ -195,7 +195,11 @@ impl ClientState {
 
     /// The frames to send now, in order.
     pub(crate) fn poll_frames(&mut self, now: Instant, frames: &mut VecDeque<Frame>) {
-        frames.append(&mut self.outgoing);
+        if frames.is_empty() {
+            std::mem::swap(frames, &mut self.outgoing); // Frames are large; none is moved.
+        } else {
+            frames.append(&mut self.outgoing);
+        }
         self.poll_progress_reports(frames);
         if !frames.is_empty() {
             self.line.note_sent(now);

@@ -196,7 +196,7 @@ impl Followed {
 
 impl Drop for Followed {
     fn drop(&mut self) {
-        self.requester.link.with(|state, _| {
+        self.requester.link.with(|state| {
             if self.is_handed_over {
                 state.acknowledge_ticket(self.key);
             }
@@ -208,12 +208,12 @@ impl Drop for Followed {
 impl RawTicket {
     pub(crate) fn submit(requester: Arc<Introduced>, submission: NewSubmission) -> Self {
         let id = submission.ticket.clone();
-        let key = requester.link.with(|state, now| state.submit(now, submission));
+        let key = requester.link.with_now(|state, now| state.submit(now, submission));
         Self { id, duplicate: false, acknowledges_parts: true, followed: Ok(Followed::new(requester, key)) }
     }
 
     pub(crate) fn attach(requester: Arc<Introduced>, id: TicketId) -> Self {
-        let key = requester.link.with(|state, _| state.attach(requester.key, &id));
+        let key = requester.link.with(|state| state.attach(requester.key, &id));
         // Nobody had the name of an unnamed requester before: the request is another's.
         let acknowledges_parts = !requester.unnamed;
         Self { id, duplicate: false, acknowledges_parts, followed: Ok(Followed::new(requester, key)) }
@@ -239,7 +239,7 @@ impl RawTicket {
     #[must_use]
     pub fn services(&self) -> Option<u32> {
         let followed = self.followed.as_ref().ok()?;
-        followed.requester.link.with(|state, _| state.services_when_accepted(followed.key))
+        followed.requester.link.with(|state| state.services_when_accepted(followed.key))
     }
 
     /// Waits for the outcome and does not acknowledge it.
@@ -261,7 +261,7 @@ impl RawTicket {
     pub async fn acknowledge(&self) -> Result<(), AcknowledgeError> {
         let Ok(followed) = &self.followed else { return Err(AcknowledgeError::Forbidden) };
         acknowledge(&followed.requester, &self.id).await?;
-        followed.requester.link.with(|state, _| state.mark_acknowledged(followed.key));
+        followed.requester.link.with(|state| state.mark_acknowledged(followed.key));
         Ok(())
     }
 
@@ -300,7 +300,7 @@ impl RawTicket {
     #[must_use]
     pub fn cancel_on_drop(self) -> Self {
         if let Ok(followed) = &self.followed {
-            followed.requester.link.with(|state, _| state.cancel_on_drop(followed.key));
+            followed.requester.link.with(|state| state.cancel_on_drop(followed.key));
         }
         self
     }
@@ -320,9 +320,12 @@ impl RawTicket {
     pub(crate) async fn accepted(mut self) -> Result<Self, SubmitError> {
         let Ok(followed) = &self.followed else { return Err(SubmitError::ClientClosed { ticket: self.id }) };
         let link = &followed.requester.link;
-        let accepted = link.wait(|state, waker| state.poll_accepted(followed.key, waker)).await;
-        accepted.map_err(|failure| SubmitError::of(failure, &self.id))?;
-        if let Some(first) = link.with(|state, _| state.first_request(followed.key)) {
+        let accepted = link
+            .wait(|state, waker| {
+                state.poll_accepted(followed.key, waker).map_ok(|()| state.first_request(followed.key))
+            })
+            .await;
+        if let Some(first) = accepted.map_err(|failure| SubmitError::of(failure, &self.id))? {
             self.acknowledges_parts = first.is_own;
             self.id.id = first.id;
             self.duplicate = true;
@@ -355,7 +358,7 @@ impl RawTicket {
         let Ok(mut followed) = self.followed else { return };
         match Arc::get_mut(&mut followed) {
             Some(followed) => followed.is_handed_over = true,
-            None => followed.requester.link.with(|state, _| state.acknowledge_ticket(followed.key)),
+            None => followed.requester.link.with(|state| state.acknowledge_ticket(followed.key)),
         }
     }
 }

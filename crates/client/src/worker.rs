@@ -56,7 +56,7 @@ impl Post {
         poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(context))) {
             Ok(Poll::Pending) if !was_polled => {
                 was_polled = true;
-                self.shared.with(|state, _| state.note_handler_waits(self.service));
+                self.shared.with(|state| state.note_handler_waits(self.service));
                 Poll::Pending
             }
             Ok(polled) => polled,
@@ -91,7 +91,7 @@ struct Held<'a> {
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            self.shared.with(|state, _| state.release_delivery(key));
+            self.shared.with(|state| state.release_delivery(key));
         }
     }
 }

@@ -19,7 +19,7 @@ use super::wakers::Woken;
 use crate::stop::StopSignal;
 
 /// How many workers wait for work at most. More than that end.
-const WAITING: usize = 64;
+const WAITING: usize = 1024;
 
 pub(crate) type WorkerKey = u32;
 

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::ClientState;
 use super::ticket::{OnDrop, Phase, TicketEntry, TicketFailure};
 use super::timers::Due;
+use super::wakers::Wakers;
 use crate::failure::whole_millis;
 
 /// What a header has beside the texts that are measured, at most.
@@ -62,6 +63,8 @@ pub(super) struct Submission {
     payload: Bytes,
     /// Whether somebody may know its id already, so that acknowledgements under it wait for its answer.
     pub(super) repeated: bool,
+    /// Who waits for its answer.
+    pub(super) wakers: Wakers,
 }
 
 impl Submission {
@@ -115,6 +118,7 @@ impl ClientState {
             headers: new.headers,
             payload: new.payload,
             repeated: !new.fresh,
+            wakers: Wakers::default(),
         };
         let phase = Phase::Submitting(Box::new(submission));
         let on_drop = OnDrop { acknowledges, cancels: false };
@@ -132,9 +136,9 @@ impl ClientState {
 
     pub(crate) fn poll_accepted(&mut self, ticket: TicketNumber, waker: &Waker) -> Poll<Result<(), TicketFailure>> {
         let Some(entry) = self.tickets.entry_mut(ticket.0) else { return Poll::Ready(Err(TicketFailure::Closed)) };
-        match &entry.phase {
-            Phase::Submitting(_) => {
-                entry.wakers.register(waker);
+        match &mut entry.phase {
+            Phase::Submitting(submission) => {
+                submission.wakers.register(waker);
                 Poll::Pending
             }
             Phase::Failed(failure) => Poll::Ready(Err(failure.clone())),
@@ -163,7 +167,6 @@ impl ClientState {
             entry.on_drop.acknowledges &= first.reply_channel.is_some();
         }
         let submitted = std::mem::replace(&mut entry.phase, Phase::Open);
-        entry.wakers.wake_into(&mut self.woken);
         self.note_ticket_answer(ticket, submitted);
         if self.tickets.entry(ticket.0).is_some_and(|entry| !entry.held) {
             self.let_go_of_ticket(ticket);

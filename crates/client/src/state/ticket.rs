@@ -59,13 +59,13 @@ pub(super) struct TicketEntry {
     /// Whether the outcome was handed over, and its acknowledgement waits for the readers of the parts.
     pub(super) owes_acknowledgement: bool,
     pub(super) services: Option<u32>,
-    pub(super) state: Option<TicketState>,
-    pub(super) progress: Option<Progress>,
+    pub(super) state: Option<Box<TicketState>>,
+    pub(super) progress: Option<Box<Progress>>,
     pub(super) reported: u64,
     /// Where it is followed for its parts alone.
     pub(super) parts: Option<Box<PartsFollowed>>,
     /// Its reply from a mailbox, kept back while the ticket is held.
-    pub(super) withheld: Option<(MailboxNumber, MailboxItem)>,
+    pub(super) withheld: Option<Box<(MailboxNumber, MailboxItem)>>,
     pub(super) wakers: Wakers,
 }
 
@@ -128,7 +128,7 @@ impl ClientState {
         }
         if entry.reported > *seen {
             *seen = entry.reported;
-            return Poll::Ready(entry.progress.clone());
+            return Poll::Ready(entry.progress.as_deref().cloned());
         }
         entry.wakers.register(waker);
         Poll::Pending
@@ -230,7 +230,7 @@ impl ClientState {
 
     pub(super) fn handle_progress(&mut self, ticket: TicketNumber, progress: Progress) {
         let Some(entry) = self.tickets.entry_mut(ticket.0).filter(|entry| entry.listens()) else { return };
-        entry.progress = Some(progress);
+        entry.progress = Some(Box::new(progress));
         entry.reported += 1;
         entry.wakers.wake_into(&mut self.woken);
     }
@@ -265,7 +265,7 @@ impl ClientState {
         let entry = self.ended_before.get(&id).and_then(|number| self.tickets.entry_mut(number.0));
         match entry.filter(|entry| entry.id == id && entry.held) {
             Some(entry) => {
-                entry.withheld = Some((mailbox, item));
+                entry.withheld = Some(Box::new((mailbox, item)));
                 None
             }
             None => Some(item),
@@ -332,7 +332,8 @@ impl ClientState {
         if let Some(entry) = self.tickets.entry_mut(ticket.0) {
             self.restore.note_answer(&mut entry.restores);
         }
-        if let Phase::Submitting(submission) = before {
+        if let Phase::Submitting(mut submission) = before {
+            submission.wakers.wake_into(&mut self.woken);
             self.note_submission_over(&submission);
         }
         self.advance_restore();
@@ -356,7 +357,8 @@ impl ClientState {
         if self.ended_before.get(&entry.id) == Some(&ticket) {
             self.ended_before.remove(&entry.id);
         }
-        if let Some((mailbox, item)) = entry.withheld.filter(|_| !entry.acknowledged) {
+        if let Some(withheld) = entry.withheld.filter(|_| !entry.acknowledged) {
+            let (mailbox, item) = *withheld;
             self.offer_withheld(mailbox, item);
         }
         self.release_requester(entry.requester);
