@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use roundtrip_protocol::{ChannelName, NameError, Refusal, ServiceNumber};
 use tokio::runtime::Handle as Runtime;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::handler::Handle;
 use crate::link::Link;
 use crate::state::ServiceEvent;
-use crate::worker::{MakeWorker, Post, make_worker};
+use crate::worker::{MakeWorker, Workers, make_worker};
 
 const CONCURRENCY: u32 = 64;
 
@@ -138,8 +138,8 @@ async fn work(service: Service, stop: CancellationToken, abandon: CancellationTo
     let channel = channel?;
     let threads = Runtime::current().metrics().num_workers();
     let number = link.with(|state| state.open_crew(&channel, concurrency, threads));
-    let mut workers = JoinSet::new();
-    let registered = Registered { link, number }; // Dropped before the workers.
+    let workers = Workers::new(Arc::clone(link.shared()), number, make_worker);
+    let registered = Registered { link, number, workers };
     let shutdown = async {
         match shutdown {
             Some(signal) => signal.await,
@@ -151,15 +151,11 @@ async fn work(service: Service, stop: CancellationToken, abandon: CancellationTo
     loop {
         tokio::select! {
             event = registered.link.wait(|state, waker| state.poll_service(number, waker)) => match event {
-                ServiceEvent::Missing(worker) => {
-                    let post = Post::new(Arc::clone(registered.link.shared()), number, worker);
-                    workers.spawn(make_worker(post));
-                }
+                ServiceEvent::Missing(worker) => registered.workers.add(worker),
                 ServiceEvent::Delivery(_) | ServiceEvent::Stopped { .. } => {} // Workers are told.
                 ServiceEvent::Ended(ended) => return ended.map_err(ServiceError::Refused),
                 ServiceEvent::Closed => return Err(ServiceError::ClientClosed),
             },
-            Some(_) = workers.join_next() => {} // It was not needed any more.
             () = &mut shutdown, if !draining => draining = true,
             () = stop.cancelled(), if !draining => draining = true,
             () = abandon.cancelled() => return Ok(()),
@@ -174,10 +170,12 @@ async fn work(service: Service, stop: CancellationToken, abandon: CancellationTo
 struct Registered {
     link: Link,
     number: ServiceNumber,
+    workers: Arc<Workers>,
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
         self.link.with(|state| state.end_service(self.number));
+        self.workers.abort();
     }
 }

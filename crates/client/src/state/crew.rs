@@ -84,14 +84,15 @@ impl ClientState {
         service
     }
 
-    /// The next delivery for a worker, whose handler is stopped by the signal. None: the worker is not needed any more.
+    /// The next delivery for a worker, whose handler is stopped by the signal, and which worker is to be made before that
+    /// runs. None: the worker is not needed any more.
     pub(crate) fn poll_work(
         &mut self,
         service: ServiceNumber,
         worker: WorkerKey,
         stop: &Arc<StopSignal>,
         waker: &Waker,
-    ) -> Poll<Option<Handed>> {
+    ) -> Poll<Option<(Handed, Option<WorkerKey>)>> {
         let Some(crew) = self.services.get_mut(&service).and_then(|entry| entry.crew.as_mut()) else {
             return Poll::Ready(None);
         };
@@ -117,18 +118,15 @@ impl ClientState {
         if let Some(entry) = self.deliveries.entry_mut(handed.key.0) {
             entry.stop = Some(Arc::clone(stop));
         }
-        if !crew.deliveries.is_empty() && crew.called == 0 {
-            self.call_worker(service);
-        }
-        Poll::Ready(Some(handed))
+        let calls = !crew.deliveries.is_empty() && crew.called == 0;
+        let missing = if calls { crew.call(&mut self.woken) } else { None };
+        Poll::Ready(Some((handed, missing)))
     }
 
-    /// The handler of a worker waits for something: meanwhile others take what is there.
-    pub(crate) fn note_handler_waits(&mut self, service: ServiceNumber) {
-        let crew = self.services.get(&service).and_then(|entry| entry.crew.as_ref());
-        if crew.is_some_and(|crew| !crew.deliveries.is_empty()) {
-            self.call_worker(service);
-        }
+    /// The handler of a worker waits for something: meanwhile others take what is there. Gives which worker is to be made.
+    pub(crate) fn note_handler_waits(&mut self, service: ServiceNumber) -> Option<WorkerKey> {
+        let crew = self.services.get_mut(&service)?.crew.as_mut()?;
+        if crew.deliveries.is_empty() { None } else { crew.call(&mut self.woken) }
     }
 
     /// A handler has returned.
@@ -144,8 +142,10 @@ impl ClientState {
             return self.tell_service(service, ServiceEvent::Delivery(Box::new(handed)));
         };
         crew.deliveries.push_back(handed);
-        if crew.called < crew.threads {
-            self.call_worker(service);
+        if crew.called < crew.threads
+            && let Some(missing) = crew.call(&mut self.woken)
+        {
+            self.tell_service(service, ServiceEvent::Missing(missing));
         }
     }
 
@@ -160,13 +160,6 @@ impl ClientState {
             self.release_delivery(delivery);
         } else if let Some(stop) = self.deliveries.entry(delivery.0).and_then(|entry| entry.stop.clone()) {
             self.stopped.push((stop, Some(reason)));
-        }
-    }
-
-    fn call_worker(&mut self, service: ServiceNumber) {
-        let crew = self.services.get_mut(&service).and_then(|entry| entry.crew.as_mut());
-        if let Some(missing) = crew.and_then(|crew| crew.call(&mut self.woken)) {
-            self.tell_service(service, ServiceEvent::Missing(missing));
         }
     }
 }

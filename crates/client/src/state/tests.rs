@@ -12,6 +12,7 @@ mod reading;
 mod reconnecting;
 mod stopping;
 mod submitting;
+mod working;
 
 use std::collections::VecDeque;
 use std::task::{Poll, Waker};
