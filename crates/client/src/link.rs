@@ -45,7 +45,7 @@ impl Shared {
         self.with(|state| step(state, now))
     }
 
-    /// Does one step of the task that drives the client, and remembers how to wake it. What `woken` is, it keeps, for its
+    /// Does one step of the task that drives the client, and remembers how to wake it. `woken` is empty, and lends its
     /// memory.
     pub(crate) fn drive<R>(
         &self,

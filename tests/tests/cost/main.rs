@@ -31,7 +31,7 @@ const BUDGETS: &[Budget] = &[
     of(Load::CrowdOverBytes, Work::Allocations, 18_186, 20_500),
     of(Load::CrowdOverBytes, Work::BrokerReads, 36, 41),
     of(Load::CrowdOverBytes, Work::BrokerWrites, 55, 62),
-    of(Load::ClientInProcess, Work::Allocations, 28_894, 32_600),
+    of(Load::ClientInProcess, Work::Allocations, 28_893, 32_600),
     of(Load::ClientOverBytes, Work::Allocations, 38_000, 42_800),
     of(Load::ClientOverBytes, Work::BrokerReads, 32, 36),
     of(Load::ClientOverBytes, Work::BrokerWrites, 63, 71),
@@ -40,8 +40,8 @@ const BUDGETS: &[Budget] = &[
     of(Load::FramesInProcess, Work::Instructions, 34_054_352, 38_400_000),
     of(Load::FramesOverBytes, Work::Instructions, 50_290_292, 56_600_000),
     of(Load::CrowdOverBytes, Work::Instructions, 52_344_504, 58_900_000),
-    of(Load::ClientInProcess, Work::Instructions, 57_744_393, 65_000_000),
-    of(Load::ClientOverBytes, Work::Instructions, 90_310_607, 102_000_000),
+    of(Load::ClientInProcess, Work::Instructions, 57_962_029, 65_300_000),
+    of(Load::ClientOverBytes, Work::Instructions, 90_584_126, 102_000_000),
 ];
 
 #[test]
