@@ -21,7 +21,8 @@ const CONCURRENCY: u32 = 64;
 /// Handlers run on tasks of their own, which take one request after the other; on a runtime with several threads they run
 /// on all of them. What a handler returns settles its delivery; a panic is a retryable failure.
 /// While the connection is broken handlers go on: over the next one the client takes their deliveries back and sends
-/// the replies it kept. A handler whose work is no longer wanted is told so by [`Context::cancelled`], and not killed.
+/// the replies it kept. A handler whose work is no longer wanted is told so by
+/// [`Context::cancelled`](crate::Context::cancelled), and not killed.
 #[must_use = "a service does nothing until it is run or spawned"]
 pub struct Service {
     link: Link,

@@ -2,7 +2,8 @@
 //!
 //! Frames and time go in by `handle_*`, frames come out by [`ClientState::poll_frames`], and
 //! [`ClientState::next_deadline`] says when to come back though nothing happened. Randomness is given as a seed. Waits
-//! register a [`Waker`](std::task::Waker), an opaque handle here; [`ClientState::take_woken`] gives those whose wait may be over.
+//! register a [`Waker`](std::task::Waker), an opaque handle here; [`ClientState::take_woken`] gives those whose wait may
+//! be over.
 //!
 //! Every number on the wire is the index of an entry here, so an answer finds its question without a search.
 
