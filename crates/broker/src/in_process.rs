@@ -105,6 +105,8 @@ impl Connection for InProcessConnection {
         }
         let span = self.span.clone();
         let _inside = span.enter();
+        // What is told to this connection meanwhile is received after this.
+        self.session.peer.forget_receiver();
         self.batch.set_time();
         while !frames.is_empty() {
             if self.session.peer.poll_under_mark(context).is_pending() {

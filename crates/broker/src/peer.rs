@@ -304,6 +304,11 @@ impl Peer {
         }
     }
 
+    /// Whoever receives asks again before it waits.
+    pub(crate) fn forget_receiver(&self) {
+        self.0.outbox.locked().receiver = None;
+    }
+
     /// Puts something in, and has whoever takes it looked after.
     fn put<T>(&self, batch: &mut Batch, put: impl FnOnce(&mut Outbox) -> T) -> T {
         let mut outbox = self.0.outbox.locked();

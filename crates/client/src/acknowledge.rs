@@ -22,7 +22,7 @@ pub enum AcknowledgeError {
 }
 
 pub(crate) async fn acknowledge(requester: &Introduced, ticket: &TicketId) -> Result<(), AcknowledgeError> {
-    let call = requester.link.with(|state, _| state.acknowledge(requester.key, ticket));
+    let call = requester.link.with(|state| state.acknowledge(requester.key, ticket));
     match question::answer(&requester.link, call).await {
         Some(CallAnswer::Acknowledged(Acknowledgement::Done)) => Ok(()),
         Some(CallAnswer::Acknowledged(Acknowledgement::NoOutcomeYet)) => Err(AcknowledgeError::NoOutcomeYet),

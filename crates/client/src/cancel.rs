@@ -44,7 +44,7 @@ impl CancelError {
 }
 
 pub(crate) async fn cancel(link: &Link, ticket: &TicketId) -> Result<Cancellation, CancelError> {
-    match answer(link, link.with(|state, _| state.cancel(ticket))).await {
+    match answer(link, link.with(|state| state.cancel(ticket))).await {
         Some(CallAnswer::Cancelled(Told::Cancelled)) => Ok(Cancellation::Cancelled),
         Some(CallAnswer::Cancelled(Told::Ended(kind))) => Ok(Cancellation::Ended(kind)),
         Some(CallAnswer::Cancelled(_)) => Err(CancelError::UnknownTicket),

@@ -16,7 +16,7 @@ pub enum ListChannelsError {
 }
 
 pub(crate) async fn list(link: &Link) -> Result<Vec<ChannelFigures>, ListChannelsError> {
-    match answer(link, link.with(|state, _| state.list_channels())).await {
+    match answer(link, link.with(|state| state.list_channels())).await {
         Some(CallAnswer::Channels(channels)) => Ok(channels),
         _ => Err(ListChannelsError::ClientClosed),
     }

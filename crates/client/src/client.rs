@@ -17,7 +17,7 @@ use crate::drain::{self, DrainError};
 use crate::driver;
 use crate::events::Events;
 use crate::failure::{Failure, RawFailure};
-use crate::handler::{self, Request};
+use crate::handler::{Raw, Request, Typed};
 use crate::id::new_uuid;
 use crate::link::{Link, Shared};
 use crate::message::Message;
@@ -114,7 +114,7 @@ impl Client {
         Handler: Fn(Op, Context) -> Answer + Send + Sync + 'static,
         Answer: Future<Output = Result<Op::Reply, Failure<Op::Error>>> + Send + 'static,
     {
-        Service::new(self.link.clone(), Op::CHANNEL, handler::typed(handler))
+        Service::new(self.link.clone(), Op::CHANNEL, Typed::<Op, _>::new(handler))
     }
 
     /// A service that takes every operation of a channel as bytes.
@@ -123,7 +123,7 @@ impl Client {
         Handler: Fn(Request, Context) -> Answer + Send + Sync + 'static,
         Answer: Future<Output = Result<Message, RawFailure>> + Send + 'static,
     {
-        Service::new(self.link.clone(), channel.as_ref(), handler::raw(handler))
+        Service::new(self.link.clone(), channel.as_ref(), Raw(handler))
     }
 
     /// Takes deliveries by hand, by lease alone.
@@ -198,7 +198,7 @@ impl Client {
     /// Every clone is closed with it: running services end and give back what they hold, waits end with
     /// `ClientClosed`. Takes at most 5 s where the broker cannot be reached.
     pub async fn close(&self) {
-        self.link.with(|state, now| state.close(now));
+        self.link.with_now(|state, now| state.close(now));
         self.link.wait(|state, waker| state.poll_closed(waker)).await;
     }
 

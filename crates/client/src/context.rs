@@ -4,11 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roundtrip_protocol::{Headers, Progress, RequestId, RequesterName, StopReason, Ticket as TicketId, Token};
+use bytes::Bytes;
+use roundtrip_protocol::{
+    Headers, Label, Progress, RequestId, RequesterName, StopReason, Text, Ticket as TicketId, Token,
+};
 use serde::Serialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::handler::Request;
 use crate::link::Shared;
 use crate::message::{JSON, Message};
 use crate::part::{self, PartError, WithoutRoom};
@@ -35,8 +39,8 @@ pub(crate) struct About {
     pub(crate) ticket: TicketId,
     pub(crate) attempt: u32,
     pub(crate) requester: RequesterName,
-    pub(crate) operation: String,
-    pub(crate) content_type: String,
+    pub(crate) operation: Text,
+    pub(crate) content_type: Text,
     pub(crate) headers: Headers,
     pub(crate) redrive_of: Option<RequestId>,
     /// When the request's deadline or the channel's `attempt_timeout` passes.
@@ -50,19 +54,27 @@ enum End {
 }
 
 impl Context {
-    pub(crate) fn new(shared: Arc<Shared>, handed: &Handed, stop: Arc<StopSignal>) -> Self {
+    /// What a handler gets: this, and the payload.
+    pub(crate) fn new(shared: Arc<Shared>, handed: Handed, stop: Arc<StopSignal>) -> (Self, Bytes) {
         let about = About {
             token: handed.token,
-            ticket: TicketId { channel: handed.channel.clone(), id: handed.token.id },
+            ticket: TicketId { channel: handed.channel, id: handed.token.id },
             attempt: handed.attempt,
-            requester: handed.requester.clone(),
-            operation: handed.request.operation.clone(),
-            content_type: handed.request.content_type.clone(),
-            headers: handed.request.headers.clone(),
+            requester: handed.requester,
+            operation: handed.operation,
+            content_type: handed.label.content_type,
+            headers: handed.label.headers,
             redrive_of: handed.redrive_of,
             until: handed.until,
         };
-        Self { job: Arc::new(Job { about, stop, end: End::Broker { shared, key: handed.key } }) }
+        (Self { job: Arc::new(Job { about, stop, end: End::Broker { shared, key: handed.key } }) }, handed.payload)
+    }
+
+    /// What is asked for, with the payload that it came with.
+    pub(crate) fn request(&self, payload: Bytes) -> Request {
+        let About { operation, content_type, headers, .. } = &self.job.about;
+        let label = Label { content_type: content_type.clone(), headers: headers.clone() };
+        Request::new(operation.clone(), label, payload)
     }
 
     /// A context of no broker, to call a handler in a test: the first attempt of a request of the requester `test` on
@@ -87,7 +99,7 @@ impl Context {
         let progress = Progress { fraction, stage: stage.into(), note: note.into() };
         match &self.job.end {
             End::Broker { shared, key } => {
-                shared.with(|state, _| state.report_progress(*key, self.job.about.token, progress));
+                shared.with(|state| state.report_progress(*key, self.job.about.token, progress));
             }
             End::Test(record) => record.note_progress(progress),
         }

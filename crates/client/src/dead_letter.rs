@@ -184,7 +184,7 @@ impl DeadLetters {
         question: impl FnOnce(&mut ClientState, &ChannelName) -> Call,
     ) -> Result<CallAnswer, DeadLetterError> {
         let channel = self.channel.as_ref().map_err(Clone::clone)?;
-        match answer(&self.link, self.link.with(|state, _| question(state, channel))).await {
+        match answer(&self.link, self.link.with(|state| question(state, channel))).await {
             Some(CallAnswer::Refused(refusal)) => Err(DeadLetterError::Refused(refusal)),
             Some(answer) => Ok(answer),
             None => Err(DeadLetterError::ClientClosed),

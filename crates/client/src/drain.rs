@@ -19,7 +19,7 @@ pub enum DrainError {
 }
 
 pub(crate) async fn request(link: &Link) -> Result<(), DrainError> {
-    match answer(link, link.with(|state, _| state.request_drain())).await {
+    match answer(link, link.with(|state| state.request_drain())).await {
         Some(CallAnswer::Draining(None)) => Ok(()),
         Some(CallAnswer::Draining(Some(refusal))) => Err(DrainError::Refused(refusal)),
         _ => Err(DrainError::ClientClosed),

@@ -14,7 +14,7 @@ use roundtrip_transport::{Broken, Connect, Connection};
 use tokio::time::Instant;
 
 use crate::link::Shared;
-use crate::state::Step;
+use crate::state::{Step, Woken};
 
 /// How many batches may go through in one poll before the other tasks of the runtime have their turn.
 const BATCHES: usize = 32;
@@ -27,11 +27,11 @@ pub(crate) async fn drive(shared: Arc<Shared>, connect: Box<dyn Connect>) {
         }
         match attempt(&shared, &*connect).await {
             Some(Ok(connection)) => {
-                shared.with(|state, now| state.handle_connected(now));
+                shared.with_now(|state, now| state.handle_connected(now));
                 let broken = Carrier::new(&shared, connection).carry().await;
-                shared.with(|state, now| state.handle_broken(now, broken));
+                shared.with_now(|state, now| state.handle_broken(now, broken));
             }
-            Some(Err(broken)) => shared.with(|state, now| state.handle_unreachable(now, broken)),
+            Some(Err(broken)) => shared.with_now(|state, now| state.handle_unreachable(now, broken)),
             None => {}
         }
     }
@@ -42,7 +42,7 @@ async fn next_step(shared: &Shared) -> Step {
     let mut alarm = Alarm::default();
     poll_fn(|context| {
         loop {
-            let (step, deadline) = shared.drive(context.waker(), |state, now| {
+            let (step, deadline) = shared.drive(context.waker(), &mut Woken::default(), |state, now| {
                 state.handle_deadline(now);
                 (state.next_step(now), state.next_deadline())
             });
@@ -64,7 +64,7 @@ async fn attempt(shared: &Shared, connect: &dyn Connect) -> Option<Result<Box<dy
             return Poll::Ready(Some(result));
         }
         loop {
-            let (waits, deadline) = shared.drive(context.waker(), |state, now| {
+            let (waits, deadline) = shared.drive(context.waker(), &mut Woken::default(), |state, now| {
                 state.handle_deadline(now);
                 (state.is_connecting(), state.next_deadline())
             });
@@ -83,8 +83,10 @@ struct Carrier<'a> {
     connection: Box<dyn Connection>,
     outgoing: VecDeque<Frame>,
     incoming: VecDeque<Frame>,
+    woken: Woken,
     sending: bool,
     limited: bool,
+    deadline: Option<Instant>,
     alarm: Alarm,
 }
 
@@ -95,8 +97,10 @@ impl<'a> Carrier<'a> {
             connection,
             outgoing: VecDeque::new(),
             incoming: VecDeque::new(),
+            woken: Woken::default(),
             sending: false,
             limited: false,
+            deadline: None,
             alarm: Alarm::default(),
         }
     }
@@ -107,23 +111,18 @@ impl<'a> Carrier<'a> {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Broken>> {
+        let mut is_attended = false;
         for _ in 0..BATCHES {
-            let backlog = self.sending || !self.outgoing.is_empty();
-            let silent_for = self.connection.silent_for();
-            let outgoing = &mut self.outgoing;
-            let (carries, limits, deadline) = self.shared.drive(context.waker(), |state, now| {
-                state.handle_heard(now.checked_sub(silent_for).unwrap_or(now));
-                state.handle_deadline(now);
-                // Only when all before is on its way: what waits in the state can still be overtaken by later news.
-                if !backlog {
-                    state.poll_frames(now, outgoing);
-                }
-                (state.is_connected(), state.agreed_limits(), state.next_deadline())
-            });
-            if let Some(limits) = limits.filter(|_| !self.limited) {
-                self.connection.set_limits(limits);
-                self.limited = true;
+            match self.connection.poll_receive(context, &mut self.incoming) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(broken)) => return Poll::Ready(Some(broken)),
+                // Whoever changes the state from here on wakes this task.
+                Poll::Pending if is_attended => ready!(self.alarm.poll_until(self.deadline, context)),
+                Poll::Pending => {}
             }
+            // Only when all before is on its way: what waits in the state can still be overtaken by later news.
+            let backlog = self.sending || !self.outgoing.is_empty();
+            let carries = self.attend(context, backlog);
             if self.sending || !self.outgoing.is_empty() {
                 match self.connection.poll_send(context, &mut self.outgoing) {
                     Poll::Ready(Ok(())) => self.sending = false,
@@ -134,22 +133,32 @@ impl<'a> Carrier<'a> {
             if !carries {
                 return Poll::Ready(None);
             }
-            if backlog && !self.sending {
-                continue; // There is room again for what waits in the state.
-            }
-            match self.connection.poll_receive(context, &mut self.incoming) {
-                Poll::Ready(Ok(())) => {
-                    let incoming = &mut self.incoming;
-                    self.shared.drive(context.waker(), |state, now| {
-                        incoming.drain(..).for_each(|frame| state.handle_frame(now, frame));
-                    });
-                }
-                Poll::Ready(Err(broken)) => return Poll::Ready(Some(broken)),
-                Poll::Pending => ready!(self.alarm.poll_until(deadline, context)),
-            }
+            is_attended = self.sending || !backlog; // Else there is room again for what waits in the state.
         }
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Tells the state what came and what time it is, and takes what it has to send. Gives whether it wants the
+    /// connection still.
+    fn attend(&mut self, context: &Context<'_>, backlog: bool) -> bool {
+        let silent_for = self.connection.silent_for();
+        let (incoming, outgoing) = (&mut self.incoming, &mut self.outgoing);
+        let (carries, limits, deadline) = self.shared.drive(context.waker(), &mut self.woken, |state, now| {
+            state.handle_heard(now.checked_sub(silent_for).unwrap_or(now));
+            incoming.drain(..).for_each(|frame| state.handle_frame(now, frame));
+            state.handle_deadline(now);
+            if !backlog {
+                state.poll_frames(now, outgoing);
+            }
+            (state.is_connected(), state.agreed_limits(), state.next_deadline())
+        });
+        self.deadline = deadline;
+        if let Some(limits) = limits.filter(|_| !self.limited) {
+            self.connection.set_limits(limits);
+            self.limited = true;
+        }
+        carries
     }
 }
 

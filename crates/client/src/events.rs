@@ -33,7 +33,7 @@ pub struct Events {
 
 impl Events {
     pub(crate) fn new(link: Link) -> Self {
-        let key = link.with(|state, _| state.watch_connection());
+        let key = link.with(|state| state.watch_connection());
         Self { link, key }
     }
 
@@ -43,7 +43,7 @@ impl Events {
     }
 
     fn poll(&self, context: &Context<'_>) -> Poll<Option<ConnectionEvent>> {
-        self.link.with(|state, _| state.poll_connection_event(self.key, context.waker()))
+        self.link.with(|state| state.poll_connection_event(self.key, context.waker()))
     }
 }
 
@@ -57,6 +57,6 @@ impl Stream for Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        self.link.with(|state, _| state.unwatch_connection(self.key));
+        self.link.with(|state| state.unwatch_connection(self.key));
     }
 }

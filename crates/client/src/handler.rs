@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::marker::PhantomData;
 
 use bytes::Bytes;
-use roundtrip_protocol::{Headers, Label, Problem, Settlement};
+use roundtrip_protocol::{Headers, Label, Problem, Settlement, Text};
 
 use crate::context::Context;
 use crate::failure::{Failure, RawFailure};
@@ -30,8 +29,8 @@ pub struct Request {
 }
 
 impl Request {
-    pub(crate) fn new(operation: String, label: Label, payload: Bytes) -> Self {
-        Self { operation, content_type: label.content_type.into(), headers: label.headers, payload }
+    pub(crate) fn new(operation: Text, label: Label, payload: Bytes) -> Self {
+        Self { operation: operation.into(), content_type: label.content_type.into(), headers: label.headers, payload }
     }
 }
 
@@ -66,53 +65,63 @@ impl Settled {
     }
 }
 
-pub(crate) type Handling = Pin<Box<dyn Future<Output = Settled> + Send>>;
-pub(crate) type Handler = Arc<dyn Fn(Request, Context) -> Handling + Send + Sync>;
+/// What a service does with a delivery.
+pub(crate) trait Handle: Send + Sync + 'static {
+    fn handle(&self, payload: Bytes, context: Context) -> impl Future<Output = Settled> + Send;
+}
 
 /// A handler of one operation. Other operations, and payloads that do not decode, it fails finally.
-pub(crate) fn typed<Op, H, Answer>(handler: H) -> Handler
+pub(crate) struct Typed<Op, H> {
+    handler: H,
+    operation: PhantomData<fn(Op)>,
+}
+
+impl<Op, H> Typed<Op, H> {
+    pub(crate) fn new(handler: H) -> Self {
+        Self { handler, operation: PhantomData }
+    }
+}
+
+impl<Op, H, Answer> Handle for Typed<Op, H>
 where
     Op: Operation,
     H: Fn(Op, Context) -> Answer + Send + Sync + 'static,
     Answer: Future<Output = Result<Op::Reply, Failure<Op::Error>>> + Send + 'static,
 {
-    Arc::new(move |request, context| {
-        if !request.operation.is_empty() && request.operation != Op::NAME {
+    async fn handle(&self, payload: Bytes, context: Context) -> Settled {
+        if !context.operation().is_empty() && context.operation() != Op::NAME {
             let message = format!("this service takes {:?} alone", Op::NAME);
-            return settled(Settled::problem("unknown_operation", message));
+            return Settled::problem("unknown_operation", message);
         }
-        let Ok(operation) = serde_json::from_slice(&request.payload) else {
+        let Ok(operation) = serde_json::from_slice(&payload) else {
             let message = format!("the payload does not decode as {:?}", Op::NAME);
-            return settled(Settled::problem("invalid_payload", message));
+            return Settled::problem("invalid_payload", message);
         };
-        let answer = handler(operation, context);
-        Box::pin(async move {
-            match answer.await {
-                Ok(reply) => encode_reply::<Op>(&reply),
-                Err(failure) => {
-                    tell(failure.error_type());
-                    let (settlement, payload) = failure.into_settlement();
-                    Settled { settlement, payload }
-                }
+        drop(payload);
+        match (self.handler)(operation, context).await {
+            Ok(reply) => encode_reply::<Op>(&reply),
+            Err(failure) => {
+                tell(failure.error_type());
+                let (settlement, payload) = failure.into_settlement();
+                Settled { settlement, payload }
             }
-        })
-    })
+        }
+    }
 }
 
 /// A handler of whatever comes, in bytes.
-pub(crate) fn raw<H, Answer>(handler: H) -> Handler
+pub(crate) struct Raw<H>(pub(crate) H);
+
+impl<H, Answer> Handle for Raw<H>
 where
     H: Fn(Request, Context) -> Answer + Send + Sync + 'static,
     Answer: Future<Output = Result<Message, RawFailure>> + Send + 'static,
 {
-    Arc::new(move |request, context| {
-        let answer = handler(request, context);
-        Box::pin(async move {
-            let result = answer.await;
-            tell(result.as_ref().err().and_then(RawFailure::error_type));
-            Settled::of_raw(result)
-        })
-    })
+    async fn handle(&self, payload: Bytes, context: Context) -> Settled {
+        let result = (self.0)(context.request(payload), context).await;
+        tell(result.as_ref().err().and_then(RawFailure::error_type));
+        Settled::of_raw(result)
+    }
 }
 
 fn encode_reply<Op: Operation>(reply: &Op::Reply) -> Settled {
@@ -130,8 +139,4 @@ fn tell(error_type: Option<&'static str>) {
     if let Some(error_type) = error_type {
         tracing::warn!(error_type, "a handler failed retryably");
     }
-}
-
-fn settled(settled: Settled) -> Handling {
-    Box::pin(std::future::ready(settled))
 }

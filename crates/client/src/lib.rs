@@ -43,6 +43,7 @@ mod submit;
 mod test_delivery;
 mod ticket;
 mod wait;
+mod worker;
 
 pub use acknowledge::AcknowledgeError;
 pub use call::{Call, CallError};

@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 use roundtrip_transport::runtime;
 use tokio::time::Instant;
 
-use crate::state::ClientState;
+use crate::state::{ClientState, Woken};
 
 /// The state of a client with the waker of the task that drives it. It does not keep the client open.
 pub(crate) struct Shared {
@@ -25,19 +25,34 @@ impl Shared {
     }
 
     /// Does one step under the lock, then wakes whom it concerns.
-    pub(crate) fn with<R>(&self, step: impl FnOnce(&mut ClientState, Instant) -> R) -> R {
-        let now = runtime::now();
+    pub(crate) fn with<R>(&self, step: impl FnOnce(&mut ClientState) -> R) -> R {
         let mut guarded = self.lock();
-        let result = step(&mut guarded.state, now);
-        let woken = guarded.state.take_woken();
+        let result = step(&mut guarded.state);
+        let mut woken = Woken::default();
+        guarded.state.take_woken(&mut woken);
+        let stopped = guarded.state.take_stopped();
         let driver = if guarded.state.take_changed() { guarded.driver.take() } else { None };
         drop(guarded);
-        driver.into_iter().chain(woken).for_each(Waker::wake);
+        driver.into_iter().for_each(Waker::wake);
+        woken.wake();
+        stopped.into_iter().for_each(|(signal, reason)| signal.stop(reason));
         result
     }
 
-    /// Does one step of the task that drives the client, and remembers how to wake it.
-    pub(crate) fn drive<R>(&self, driver: &Waker, step: impl FnOnce(&mut ClientState, Instant) -> R) -> R {
+    /// As `with`, for a step that asks what time it is.
+    pub(crate) fn with_now<R>(&self, step: impl FnOnce(&mut ClientState, Instant) -> R) -> R {
+        let now = runtime::now();
+        self.with(|state| step(state, now))
+    }
+
+    /// Does one step of the task that drives the client, and remembers how to wake it. `woken` is empty, and lends its
+    /// memory.
+    pub(crate) fn drive<R>(
+        &self,
+        driver: &Waker,
+        woken: &mut Woken,
+        step: impl FnOnce(&mut ClientState, Instant) -> R,
+    ) -> R {
         let now = runtime::now();
         let mut guarded = self.lock();
         if !guarded.driver.as_ref().is_some_and(|known| known.will_wake(driver)) {
@@ -45,15 +60,17 @@ impl Shared {
         }
         let result = step(&mut guarded.state, now);
         guarded.state.take_changed();
-        let woken = guarded.state.take_woken();
+        guarded.state.take_woken(woken);
+        let stopped = guarded.state.take_stopped();
         drop(guarded);
-        woken.into_iter().for_each(Waker::wake);
+        woken.wake();
+        stopped.into_iter().for_each(|(signal, reason)| signal.stop(reason));
         result
     }
 
     /// Waits until the state has an answer.
     pub(crate) async fn wait<R>(&self, mut poll: impl FnMut(&mut ClientState, &Waker) -> Poll<R>) -> R {
-        poll_fn(|context| self.with(|state, _| poll(state, context.waker()))).await
+        poll_fn(|context| self.with(|state| poll(state, context.waker()))).await
     }
 
     fn lock(&self) -> MutexGuard<'_, Guarded> {
@@ -91,6 +108,6 @@ impl std::ops::Deref for Link {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.shared.with(|state, now| state.close(now));
+        self.shared.with_now(|state, now| state.close(now));
     }
 }

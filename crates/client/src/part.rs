@@ -65,7 +65,7 @@ pub(crate) async fn add(
     part: Message,
     without_room: WithoutRoom,
 ) -> Result<u32, PartError> {
-    let part = shared.with(|state, _| state.add_part(key, token, part.into_parts(), without_room))?;
+    let part = shared.with(|state| state.add_part(key, token, part.into_parts(), without_room))?;
     let adding = Adding { shared, part };
     Ok(shared.wait(|state, waker| state.poll_part(adding.part, waker)).await?)
 }
@@ -77,6 +77,6 @@ struct Adding<'a> {
 
 impl Drop for Adding<'_> {
     fn drop(&mut self) {
-        self.shared.with(|state, _| state.release_part(self.part));
+        self.shared.with(|state| state.release_part(self.part));
     }
 }

@@ -108,7 +108,7 @@ struct Reading {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        self.followed.requester.link.with(|state, _| state.release_parts(self.key));
+        self.followed.requester.link.with(|state| state.release_parts(self.key));
     }
 }
 
@@ -122,7 +122,7 @@ impl Parts {
             behind,
             acknowledges,
         };
-        let key = requester.link.with(|state, _| state.follow_parts(&new));
+        let key = requester.link.with(|state| state.follow_parts(&new));
         Self { reading: Ok(Reading { followed: Arc::clone(followed), key }) }
     }
 
@@ -134,7 +134,7 @@ impl Parts {
     #[must_use]
     pub fn follow(self) -> Self {
         if let Ok(Reading { followed, key }) = &self.reading {
-            followed.requester.link.with(|state, _| state.keep_parts(*key));
+            followed.requester.link.with(|state| state.keep_parts(*key));
         }
         self
     }
@@ -150,7 +150,7 @@ impl Parts {
     pub fn failure(&self) -> Option<WaitError> {
         match &self.reading {
             Ok(Reading { followed, key }) => {
-                followed.requester.link.with(|state, _| state.parts_failure(*key)).map(WaitError::of)
+                followed.requester.link.with(|state| state.parts_failure(*key)).map(WaitError::of)
             }
             Err(why) => Some(why.clone()),
         }
@@ -158,7 +158,7 @@ impl Parts {
 
     fn poll(&self, context: &Context<'_>) -> Poll<Option<PartEvent>> {
         let Ok(Reading { followed, key }) = &self.reading else { return Poll::Ready(None) };
-        followed.requester.link.with(|state, _| state.poll_part_event(*key, context.waker()))
+        followed.requester.link.with(|state| state.poll_part_event(*key, context.waker()))
     }
 }
 

@@ -28,7 +28,7 @@ impl ProgressUpdates {
     fn poll(&mut self, context: &Context<'_>) -> Poll<Option<Progress>> {
         let Some(followed) = &self.followed else { return Poll::Ready(None) };
         let link = &followed.requester.link;
-        link.with(|state, _| state.poll_progress(followed.key, &mut self.seen, context.waker()))
+        link.with(|state| state.poll_progress(followed.key, &mut self.seen, context.waker()))
     }
 }
 

@@ -55,17 +55,17 @@ impl Puller {
         if max == 0 {
             return Ok(taken);
         }
-        let number = self.link.with(|state, _| state.open_service(&channel, max, Hold::Lease, self.lease));
+        let number = self.link.with(|state| state.open_service(&channel, max, Hold::Lease, self.lease));
         let taking = Taking { link: &self.link, number };
         let mut next = runtime::timeout(wait, taking.next()).await.ok();
-        self.link.with(|state, _| state.stop_taking(number));
+        self.link.with(|state| state.stop_taking(number));
         loop {
             match next {
                 Some(ServiceEvent::Delivery(handed)) => taken.push(Pulled::new(self.link.clone(), *handed)),
                 Some(ServiceEvent::Ended(Ok(()))) => return Ok(taken),
                 Some(ServiceEvent::Ended(Err(refusal))) => return Err(PullError::Refused(refusal)),
                 Some(ServiceEvent::Closed) => return Err(PullError::ClientClosed),
-                Some(ServiceEvent::Stopped { .. }) | None => {} // The one it concerns is told when it settles.
+                Some(ServiceEvent::Stopped { .. } | ServiceEvent::Missing(_)) | None => {} // The one it concerns is told when it settles.
             }
             next = Some(taking.next().await);
         }
@@ -85,7 +85,7 @@ impl Taking<'_> {
 
 impl Drop for Taking<'_> {
     fn drop(&mut self) {
-        self.link.with(|state, _| state.end_service(self.number));
+        self.link.with(|state| state.end_service(self.number));
     }
 }
 
@@ -117,7 +117,7 @@ impl Pulled {
             until: handed.until,
             requester: handed.requester,
             redrive_of: handed.redrive_of,
-            request: handed.request,
+            request: Request::new(handed.operation, handed.label, handed.payload),
         }
     }
 
@@ -176,7 +176,7 @@ impl Pulled {
     ///
     /// The lease was lost, the request was cancelled or has expired, or the client was closed.
     pub async fn renew(&self) -> Result<(), SettleError> {
-        let call = self.link.with(|state, _| state.renew(self.key)).map_err(SettleError::of)?;
+        let call = self.link.with(|state| state.renew(self.key)).map_err(SettleError::of)?;
         match question::answer(&self.link, call).await {
             Some(CallAnswer::Answered(Answer::Renewed)) => Ok(()),
             Some(CallAnswer::Answered(Answer::Cancelled)) => Err(SettleError::Cancelled),
@@ -189,7 +189,7 @@ impl Pulled {
     /// Tells whoever follows the request how far the work is. Latest wins; it waits for nothing and renews nothing.
     pub fn progress(&self, fraction: f32, stage: impl Into<String>) {
         let progress = Progress { fraction, stage: stage.into(), note: String::new() };
-        self.link.with(|state, _| state.report_progress(self.key, self.token, progress));
+        self.link.with(|state| state.report_progress(self.key, self.token, progress));
     }
 
     /// Adds an interim result, as [`Context::part`](crate::Context::part) does. It renews nothing.
@@ -282,7 +282,7 @@ impl Pulled {
     }
 
     async fn settle(&self, settlement: Settlement, payload: Bytes) -> Result<(), SettleError> {
-        self.link.with(|state, _| state.settle_by_hand(self.key, settlement, payload)).map_err(SettleError::of)?;
+        self.link.with(|state| state.settle_by_hand(self.key, settlement, payload)).map_err(SettleError::of)?;
         self.link.wait(|state, waker| state.poll_settled(self.key, waker)).await.map_err(SettleError::of)
     }
 }
@@ -295,7 +295,7 @@ impl fmt::Debug for Pulled {
 
 impl Drop for Pulled {
     fn drop(&mut self) {
-        self.link.with(|state, _| state.release_delivery(self.key));
+        self.link.with(|state| state.release_delivery(self.key));
     }
 }
 

@@ -16,6 +16,6 @@ struct Asked<'a> {
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        self.link.with(|state, _| state.release_call(self.key));
+        self.link.with(|state| state.release_call(self.key));
     }
 }

@@ -57,7 +57,7 @@ impl OpenReplies {
         let requester = self.requester?;
         let reply_channel = self.reply_channel?;
         let key =
-            requester.link.with(|state, _| state.open_mailbox(requester.key, &reply_channel, self.mode, self.window));
+            requester.link.with(|state| state.open_mailbox(requester.key, &reply_channel, self.mode, self.window));
         let replies = Replies { open: Some(Opened { requester, key }) };
         replies.opened().await?;
         Ok(replies)
@@ -87,7 +87,7 @@ struct Opened {
 
 impl Drop for Opened {
     fn drop(&mut self) {
-        self.requester.link.with(|state, _| state.release_mailbox(self.key));
+        self.requester.link.with(|state| state.release_mailbox(self.key));
     }
 }
 
@@ -120,7 +120,7 @@ impl Replies {
     fn poll(&mut self, context: &Context<'_>, only_there: bool) -> Poll<Option<Result<Reply, RepliesError>>> {
         let Some(open) = &self.open else { return Poll::Ready(None) };
         let link = &open.requester.link;
-        match link.with(|state, _| state.poll_reply(open.key, only_there, context.waker())) {
+        match link.with(|state| state.poll_reply(open.key, only_there, context.waker())) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(MailboxItem::Reply { ticket, redrive_of, operation, outcome }) => {
                 let requester = Arc::clone(&open.requester);

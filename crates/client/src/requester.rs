@@ -1,7 +1,7 @@
 //! A named party that submits requests and owns a mailbox.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use roundtrip_protocol::{ChannelName, NameError, OpenMode, RequestId, RequesterName, Ticket as TicketId};
 
@@ -31,19 +31,31 @@ pub(crate) struct Introduced {
     pub(crate) key: RequesterKey,
     pub(crate) unnamed: bool,
     name: RequesterName,
+    /// The first channel that it submitted to, so that its name need not be looked at each time.
+    channel: OnceLock<ChannelName>,
+}
+
+impl Introduced {
+    pub(crate) fn channel(&self, name: &str) -> Result<ChannelName, NameError> {
+        match self.channel.get() {
+            Some(channel) if channel.as_str() == name => Ok(channel.clone()),
+            Some(_) => ChannelName::new(name),
+            None => ChannelName::new(name).inspect(|channel| drop(self.channel.set(channel.clone()))),
+        }
+    }
 }
 
 impl Drop for Introduced {
     fn drop(&mut self) {
-        self.link.with(|state, _| state.release_requester(self.key));
+        self.link.with(|state| state.release_requester(self.key));
     }
 }
 
 impl Requester {
     pub(crate) fn new(link: Link, name: Result<RequesterName, NameError>, unnamed: bool) -> Self {
         let introduced = name.map(|name| {
-            let key = link.with(|state, _| state.introduce(&name, unnamed));
-            Arc::new(Introduced { link, key, unnamed, name })
+            let key = link.with(|state| state.introduce(&name, unnamed));
+            Arc::new(Introduced { link, key, unnamed, name, channel: OnceLock::new() })
         });
         Self { introduced }
     }
@@ -79,7 +91,8 @@ impl Requester {
 
     /// Submits bytes to a channel.
     pub fn submit_raw(&self, channel: impl AsRef<str>, operation: impl Into<String>, message: Message) -> SubmitRaw {
-        SubmitRaw::new(self.introduced.clone(), channel.as_ref(), operation.into(), message)
+        let operation: String = operation.into();
+        SubmitRaw::new(self.introduced.clone(), channel.as_ref(), operation, message)
     }
 
     /// A ticket to store before the submission, and to submit [`under`](Submit::under).

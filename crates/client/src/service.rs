@@ -1,41 +1,41 @@
 //! A party that takes deliveries from a request channel and answers them, several at a time.
 
-use std::collections::{HashMap, VecDeque};
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use roundtrip_protocol::{ChannelName, Hold, NameError, Problem, Refusal, ServiceNumber, Settlement, StopReason};
-use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
+use roundtrip_protocol::{ChannelName, NameError, Refusal, ServiceNumber};
+use tokio::runtime::Handle as Runtime;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
-use crate::context::Context;
-use crate::handler::{Handler, Settled};
+use crate::handler::Handle;
 use crate::link::Link;
-use crate::state::{DeliveryKey, Handed, ServiceEvent};
-use crate::stop::StopSignal;
+use crate::state::ServiceEvent;
+use crate::worker::{MakeWorker, Workers, make_worker};
 
 const CONCURRENCY: u32 = 64;
 
 /// A service that is about to run.
 ///
-/// Each request gets a task of its own. What a handler returns settles its delivery; a panic is a retryable failure.
+/// Handlers run on tasks of their own, which take one request after the other; on a runtime with several threads they run
+/// on all of them. What a handler returns settles its delivery; a panic is a retryable failure.
 /// While the connection is broken handlers go on: over the next one the client takes their deliveries back and sends
-/// the replies it kept. A handler whose work is no longer wanted is told so by [`Context::cancelled`], and not killed.
+/// the replies it kept. A handler whose work is no longer wanted is told so by
+/// [`Context::cancelled`](crate::Context::cancelled), and not killed.
 #[must_use = "a service does nothing until it is run or spawned"]
 pub struct Service {
     link: Link,
     channel: Result<ChannelName, NameError>,
-    handler: Handler,
+    make_worker: MakeWorker,
     concurrency: u32,
     shutdown: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Service {
-    pub(crate) fn new(link: Link, channel: &str, handler: Handler) -> Self {
-        Self { link, channel: ChannelName::new(channel), handler, concurrency: CONCURRENCY, shutdown: None }
+    pub(crate) fn new(link: Link, channel: &str, handler: impl Handle) -> Self {
+        let make_worker = make_worker(handler);
+        Self { link, channel: ChannelName::new(channel), make_worker, concurrency: CONCURRENCY, shutdown: None }
     }
 
     /// How many requests it works on at once. 64 unless set, at least 1.
@@ -51,7 +51,7 @@ impl Service {
         self
     }
 
-    /// Runs until it is shut down, each handler in a task and in a tracing span `request` of its own. Dropped before
+    /// Runs until it is shut down, each handler in a tracing span `request` of its own. Dropped before
     /// that, it stops taking, drops its handlers and gives their requests back.
     ///
     /// # Errors
@@ -135,19 +135,12 @@ pub enum ServiceError {
 }
 
 async fn work(service: Service, stop: CancellationToken, abandon: CancellationToken) -> Result<(), ServiceError> {
-    let Service { link, channel, handler, concurrency, shutdown } = service;
+    let Service { link, channel, make_worker, concurrency, shutdown } = service;
     let channel = channel?;
-    let number = link.with(|state, _| state.open_service(&channel, concurrency, Hold::Connection, None));
-    let registered = Registered { link, number };
-    let mut desk = Desk {
-        link: &registered.link,
-        number,
-        handler,
-        concurrency: concurrency as usize,
-        tasks: JoinSet::new(),
-        jobs: HashMap::new(),
-        waiting: VecDeque::new(),
-    };
+    let threads = Runtime::current().metrics().num_workers();
+    let number = link.with(|state| state.open_crew(&channel, concurrency, threads));
+    let workers = Workers::new(Arc::clone(link.shared()), number, make_worker);
+    let registered = Registered { link, number, workers };
     let shutdown = async {
         match shutdown {
             Some(signal) => signal.await,
@@ -159,114 +152,31 @@ async fn work(service: Service, stop: CancellationToken, abandon: CancellationTo
     loop {
         tokio::select! {
             event = registered.link.wait(|state, waker| state.poll_service(number, waker)) => match event {
-                ServiceEvent::Delivery(handed) => desk.take(*handed),
-                ServiceEvent::Stopped { delivery, reason } => desk.stop(delivery, reason),
+                ServiceEvent::Missing(worker) => registered.workers.add(worker),
+                ServiceEvent::Delivery(_) | ServiceEvent::Stopped { .. } => {} // Workers are told.
                 ServiceEvent::Ended(ended) => return ended.map_err(ServiceError::Refused),
                 ServiceEvent::Closed => return Err(ServiceError::ClientClosed),
             },
-            Some(ended) = desk.tasks.join_next_with_id() => desk.settle(ended),
             () = &mut shutdown, if !draining => draining = true,
             () = stop.cancelled(), if !draining => draining = true,
             () = abandon.cancelled() => return Ok(()),
         }
         if draining {
-            registered.link.with(|state, _| state.drain_service(number));
+            registered.link.with(|state| state.drain_service(number));
         }
     }
 }
 
-/// A service's place in the client's state; dropped, what it holds is given back.
+/// A service's place in the client's state; dropped, its handlers are told, and what it holds is given back.
 struct Registered {
     link: Link,
     number: ServiceNumber,
+    workers: Arc<Workers>,
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.link.with(|state, _| state.end_service(self.number));
+        self.link.with(|state| state.end_service(self.number));
+        self.workers.abort();
     }
-}
-
-/// The handlers at work, and what waits for one of them to end.
-struct Desk<'a> {
-    link: &'a Link,
-    number: ServiceNumber,
-    handler: Handler,
-    concurrency: usize,
-    tasks: JoinSet<Settled>,
-    jobs: HashMap<Id, Job>,
-    /// More than the broker knows of may be at work: a handler whose lease was lost ends when it likes.
-    waiting: VecDeque<Handed>,
-}
-
-struct Job {
-    delivery: DeliveryKey,
-    stop: Arc<StopSignal>,
-}
-
-impl Desk<'_> {
-    fn take(&mut self, handed: Handed) {
-        if self.jobs.len() < self.concurrency { self.begin(handed) } else { self.waiting.push_back(handed) }
-    }
-
-    fn begin(&mut self, handed: Handed) {
-        let stop = Arc::new(StopSignal::default());
-        let context = Context::new(Arc::clone(self.link.shared()), &handed, Arc::clone(&stop));
-        let handler = Arc::clone(&self.handler);
-        let request = handed.request;
-        let ticket = context.ticket();
-        let attempt = context.attempt();
-        let span = tracing::info_span!("request", channel = %ticket.channel, request.id = %ticket.id, attempt);
-        // Called inside the task, so that a panic before its first await ends the task alone.
-        let task = self.tasks.spawn(async move { handler(request, context).await }.instrument(span));
-        self.jobs.insert(task.id(), Job { delivery: handed.key, stop });
-    }
-
-    /// A handler at work is told, and not killed; what no handler has begun is not begun.
-    fn stop(&mut self, delivery: DeliveryKey, reason: StopReason) {
-        if let Some(job) = self.jobs.values().find(|job| job.delivery == delivery) {
-            job.stop.stop(reason);
-        }
-        if let Some(at) = self.waiting.iter().position(|handed| handed.key == delivery) {
-            self.waiting.remove(at);
-            self.link.with(|state, _| state.release_delivery(delivery));
-        }
-    }
-
-    fn settle(&mut self, ended: Result<(Id, Settled), JoinError>) {
-        let (id, settled) = match ended {
-            Ok((id, settled)) => (id, settled),
-            Err(error) => (error.id(), panicked()),
-        };
-        if let Some(job) = self.jobs.remove(&id) {
-            self.link.with(|state, _| {
-                state.settle(job.delivery, settled.settlement, settled.payload);
-                state.release_delivery(job.delivery);
-            });
-        }
-        if let Some(next) = self.waiting.pop_front() {
-            self.begin(next);
-        }
-    }
-}
-
-impl Drop for Desk<'_> {
-    fn drop(&mut self) {
-        for job in self.jobs.values() {
-            job.stop.abandon();
-        }
-        let held: Vec<_> =
-            self.jobs.values().map(|job| job.delivery).chain(self.waiting.iter().map(|it| it.key)).collect();
-        self.link.with(|state, _| {
-            state.end_service(self.number); // First: the end of a subscription gives back without a backoff.
-            held.into_iter().for_each(|delivery| state.release_delivery(delivery));
-        });
-    }
-}
-
-/// The panic's text may hold patients' data, and stays in this process.
-fn panicked() -> Settled {
-    tracing::error!("a handler panicked");
-    let settlement = Settlement::Retry { problem: Problem::new("handler_panicked", ""), retry_after_ms: None };
-    Settled { settlement, payload: Bytes::new() }
 }

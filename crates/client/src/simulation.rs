@@ -42,7 +42,7 @@ impl Desk {
     #[must_use]
     pub fn open(client: &Client, channel: &ChannelName, credit: u32) -> Self {
         let link = client.link().clone();
-        let number = link.with(|state, _| state.open_service(channel, credit, Hold::Connection, None));
+        let number = link.with(|state| state.open_service(channel, credit, Hold::Connection, None));
         Self { link, number, stops: Mutex::default() }
     }
 
@@ -56,14 +56,16 @@ impl Desk {
             match self.link.wait(|state, waker| state.poll_service(self.number, waker)).await {
                 ServiceEvent::Delivery(handed) => {
                     let stop = Arc::new(StopSignal::default());
-                    let context = Context::new(Arc::clone(self.link.shared()), &handed, Arc::clone(&stop));
-                    self.stops().insert(handed.key, stop);
-                    return Ok(Job { request: handed.request, context, key: handed.key });
+                    let key = handed.key;
+                    self.stops().insert(key, Arc::clone(&stop));
+                    let (context, payload) = Context::new(Arc::clone(self.link.shared()), *handed, stop);
+                    return Ok(Job { request: context.request(payload), context, key });
                 }
                 ServiceEvent::Stopped { delivery, reason } => {
                     let stop = self.stops().get(&delivery).cloned();
-                    stop.into_iter().for_each(|stop| stop.stop(reason));
+                    stop.into_iter().for_each(|stop| stop.stop(Some(reason)));
                 }
+                ServiceEvent::Missing(_) => {} // There are no workers.
                 ServiceEvent::Ended(ended) => return Err(ended.err()),
                 ServiceEvent::Closed => return Err(None),
             }
@@ -74,7 +76,7 @@ impl Desk {
     pub fn settle(&self, job: &Job, result: Result<Message, RawFailure>) {
         self.stops().remove(&job.key);
         let settled = Settled::of_raw(result);
-        self.link.with(|state, _| {
+        self.link.with(|state| {
             state.settle(job.key, settled.settlement, settled.payload);
             state.release_delivery(job.key);
         });
@@ -83,7 +85,7 @@ impl Desk {
     /// The handler was dropped before it returned.
     pub fn drop_job(&self, job: &Job) {
         self.stops().remove(&job.key);
-        self.link.with(|state, _| state.release_delivery(job.key));
+        self.link.with(|state| state.release_delivery(job.key));
     }
 
     fn stops(&self) -> MutexGuard<'_, BTreeMap<DeliveryKey, Arc<StopSignal>>> {
@@ -92,13 +94,13 @@ impl Desk {
 
     /// Takes nothing new, and ends when everything held is settled.
     pub fn drain(&self) {
-        self.link.with(|state, _| state.drain_service(self.number));
+        self.link.with(|state| state.drain_service(self.number));
     }
 }
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        self.link.with(|state, _| state.end_service(self.number));
+        self.link.with(|state| state.end_service(self.number));
     }
 }
 

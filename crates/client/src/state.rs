@@ -2,7 +2,8 @@
 //!
 //! Frames and time go in by `handle_*`, frames come out by [`ClientState::poll_frames`], and
 //! [`ClientState::next_deadline`] says when to come back though nothing happened. Randomness is given as a seed. Waits
-//! register a [`Waker`], an opaque handle here; [`ClientState::take_woken`] gives those whose wait may be over.
+//! register a [`Waker`](std::task::Waker), an opaque handle here; [`ClientState::take_woken`] gives those whose wait may
+//! be over.
 //!
 //! Every number on the wire is the index of an entry here, so an answer finds its question without a search.
 
@@ -10,6 +11,7 @@ mod attachment;
 mod call;
 mod closing;
 mod connection;
+mod crew;
 mod deadline;
 mod delivery;
 mod first_connection;
@@ -33,11 +35,12 @@ mod watch;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::task::Waker;
+use std::sync::Arc;
 use std::time::Duration;
 
 use roundtrip_protocol::{
-    Call, Frame, Header, InstanceId, MailboxNumber, Pong, RequestId, RequesterNumber, ServiceNumber, TicketNumber,
+    Call, Frame, Header, InstanceId, MailboxNumber, Pong, RequestId, RequesterNumber, ServiceNumber, StopReason,
+    TicketNumber,
 };
 use tokio::time::Instant;
 
@@ -55,6 +58,7 @@ use self::timers::Timers;
 use self::watch::Watcher;
 
 pub(crate) use self::connection::Step;
+pub(crate) use self::crew::WorkerKey;
 pub(crate) use self::delivery::{DeliveryKey, Handed, PartFailure, PartKey, SettleFailure};
 pub(crate) use self::first_connection::{ConnectFailure, FirstConnect};
 pub(crate) use self::mailbox::{MailboxFailure, MailboxItem};
@@ -63,6 +67,9 @@ pub(crate) use self::question::CallAnswer;
 pub(crate) use self::service::ServiceEvent;
 pub(crate) use self::submission::{NewSubmission, Terms};
 pub(crate) use self::ticket::TicketFailure;
+pub(crate) use self::wakers::Woken;
+
+use crate::stop::StopSignal;
 
 pub(crate) type CallKey = Call;
 pub(crate) type MailboxKey = MailboxNumber;
@@ -107,7 +114,8 @@ pub(crate) struct ClientState {
     timers: Timers,
     submissions: u64,
     outgoing: VecDeque<Frame>,
-    woken: Vec<Waker>,
+    woken: Woken,
+    stopped: Vec<(Arc<StopSignal>, Option<StopReason>)>,
     changed: bool,
 }
 
@@ -137,7 +145,8 @@ impl ClientState {
             timers: Timers::default(),
             submissions: 0,
             outgoing: VecDeque::new(),
-            woken: Vec::new(),
+            woken: Woken::default(),
+            stopped: Vec::new(),
             changed: false,
         }
     }
@@ -187,7 +196,11 @@ impl ClientState {
 
     /// The frames to send now, in order.
     pub(crate) fn poll_frames(&mut self, now: Instant, frames: &mut VecDeque<Frame>) {
-        frames.append(&mut self.outgoing);
+        if frames.is_empty() {
+            std::mem::swap(frames, &mut self.outgoing); // Frames are large; none is moved.
+        } else {
+            frames.append(&mut self.outgoing);
+        }
         self.poll_progress_reports(frames);
         if !frames.is_empty() {
             self.line.note_sent(now);
@@ -195,8 +208,13 @@ impl ClientState {
     }
 
     /// Whose wait may be over.
-    pub(crate) fn take_woken(&mut self) -> Vec<Waker> {
-        std::mem::take(&mut self.woken)
+    pub(crate) fn take_woken(&mut self, into: &mut Woken) {
+        self.woken.move_into(into);
+    }
+
+    /// Which handlers are to stop, and why.
+    pub(crate) fn take_stopped(&mut self) -> Vec<(Arc<StopSignal>, Option<StopReason>)> {
+        std::mem::take(&mut self.stopped)
     }
 
     /// Whether there is something new to send, or another deadline.

@@ -45,7 +45,7 @@ impl TicketState {
 
 /// Asks by an attachment of its own, which the broker answers with the state of that moment.
 pub(crate) async fn ask(requester: &Arc<Introduced>, id: &TicketId) -> Result<TicketState, WaitError> {
-    let key = requester.link.with(|state, _| state.attach(requester.key, id));
+    let key = requester.link.with(|state| state.attach(requester.key, id));
     let asked = Asked { requester, key };
     requester.link.wait(|state, waker| state.poll_state(asked.key, waker)).await.map_err(WaitError::of)
 }
@@ -57,6 +57,6 @@ struct Asked<'a> {
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        self.requester.link.with(|state, _| state.release_ticket(self.key));
+        self.requester.link.with(|state| state.release_ticket(self.key));
     }
 }

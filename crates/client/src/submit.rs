@@ -1,5 +1,6 @@
 //! Submitting: what a request carries, and how it can go wrong.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
@@ -26,8 +27,10 @@ use crate::ticket::{RawTicket, Ticket};
 pub struct SubmitRaw {
     requester: Result<Arc<Introduced>, NameError>,
     channel: Result<ChannelName, NameError>,
-    operation: String,
-    message: Result<Message, SubmitError>,
+    operation: Cow<'static, str>,
+    content_type: Cow<'static, str>,
+    headers: Headers,
+    payload: Result<Bytes, SubmitError>,
     terms: Terms,
     reply_channel: Result<(), NameError>,
     under: Option<TicketId>,
@@ -38,14 +41,20 @@ impl SubmitRaw {
     pub(crate) fn new(
         requester: Result<Arc<Introduced>, NameError>,
         channel: &str,
-        operation: String,
+        operation: impl Into<Cow<'static, str>>,
         message: Message,
     ) -> Self {
+        let channel = match &requester {
+            Ok(requester) => requester.channel(channel),
+            Err(_) => ChannelName::new(channel),
+        };
         Self {
             requester,
-            channel: ChannelName::new(channel),
-            operation,
-            message: Ok(message),
+            channel,
+            operation: operation.into(),
+            content_type: message.content_type.into(),
+            headers: message.headers,
+            payload: Ok(message.payload),
             terms: Terms {
                 reply: ReplyTo::Own,
                 priority: DEFAULT_PRIORITY,
@@ -118,7 +127,7 @@ impl SubmitRaw {
     /// Hands the request to the client; the ticket is valid once it was accepted.
     pub(crate) fn start(self) -> Result<RawTicket, SubmitError> {
         let requester = self.requester?;
-        let (label, payload) = self.message?.into_parts();
+        let payload = self.payload?;
         self.reply_channel?;
         let channel = self.channel?;
         let fresh = self.under.is_none();
@@ -132,7 +141,8 @@ impl SubmitRaw {
             fresh,
             terms: self.terms,
             operation: self.operation,
-            label,
+            content_type: self.content_type,
+            headers: self.headers,
             payload,
             timeout: self.timeout,
         };
@@ -166,23 +176,21 @@ pub struct Submit<Op> {
 impl<Op: Operation> Submit<Op> {
     #[allow(clippy::needless_pass_by_value, reason = "a request is handed over, not lent")]
     pub(crate) fn new(requester: Result<Arc<Introduced>, NameError>, operation: Op) -> Self {
-        let message = match serde_json::to_vec(&operation) {
-            Ok(json) => Ok(Message::new(Bytes::from(json)).content_type(JSON)),
-            Err(_) => Err(SubmitError::Unencodable { operation: Op::NAME }),
-        };
-        let raw = SubmitRaw::new(requester, Op::CHANNEL, Op::NAME.into(), Message::default());
-        Self { raw: SubmitRaw { message, ..raw }, operation: PhantomData }
+        let json = serde_json::to_vec(&operation).map(Bytes::from);
+        let payload = json.map_err(|_| SubmitError::Unencodable { operation: Op::NAME });
+        let raw = SubmitRaw::new(requester, Op::CHANNEL, Op::NAME, Message::default());
+        Self { raw: SubmitRaw { content_type: JSON.into(), payload, ..raw }, operation: PhantomData }
     }
 
     /// Adds an application header. The broker passes it on and does not read it.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.raw.message = self.raw.message.map(|message| message.header(name, value));
+        self.raw.headers.0.push((name.into(), value.into()));
         self
     }
 
     /// Sets all application headers.
     pub fn headers(mut self, headers: Headers) -> Self {
-        self.raw.message = self.raw.message.map(|message| Message { headers, ..message });
+        self.raw.headers = headers;
         self
     }
 

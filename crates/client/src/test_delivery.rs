@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use roundtrip_protocol::{
-    ChannelName, Headers, Progress, RequestId, RequesterName, StopReason, Ticket as TicketId, Token,
+    ChannelName, Headers, Progress, RequestId, RequesterName, StopReason, Text, Ticket as TicketId, Token,
 };
 use tokio::time::Instant;
 
@@ -67,8 +67,8 @@ impl TestDelivery {
             ticket: TicketId { channel, id },
             attempt: 1,
             requester,
-            operation: String::new(),
-            content_type: String::new(),
+            operation: Text::default(),
+            content_type: Text::default(),
             headers: Headers::default(),
             redrive_of: None,
             until: None,
@@ -116,7 +116,7 @@ impl TestDelivery {
 
     /// Tells the handler to stop, as the broker would. The first reason stays.
     pub fn stop(&self, reason: StopReason) {
-        self.stop.stop(reason);
+        self.stop.stop(Some(reason));
     }
 
     /// All progress that was reported, in order.

@@ -15,7 +15,7 @@ use crate::outcome::{Outcome, OutcomeError};
 use crate::parts::Parts;
 use crate::progress::ProgressUpdates;
 use crate::requester::Introduced;
-use crate::state::{NewSubmission, PartPlace, TicketKey};
+use crate::state::{NewSubmission, PartPlace, TicketFailure, TicketKey};
 use crate::status::{self, TicketState};
 use crate::submit::SubmitError;
 use crate::wait::WaitError;
@@ -155,7 +155,7 @@ impl<Op: Operation> IntoFuture for Ticket<Op> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let outcome = self.raw.outcome().await?;
+            let outcome = self.raw.awaited().await?;
             self.raw.hand_over::<Op>(outcome)
         })
     }
@@ -180,26 +180,41 @@ pub struct RawTicket {
 pub(crate) struct Followed {
     pub(crate) requester: Arc<Introduced>,
     pub(crate) key: TicketKey,
+    /// Whether the outcome was handed over to the last who follows.
+    is_handed_over: bool,
+}
+
+impl Followed {
+    fn new(requester: Arc<Introduced>, key: TicketKey) -> Arc<Self> {
+        Arc::new(Self { requester, key, is_handed_over: false })
+    }
+
+    async fn last_outcome(&self) -> Result<Outcome, TicketFailure> {
+        self.requester.link.wait(|state, waker| state.poll_last_outcome(self.key, waker)).await
+    }
 }
 
 impl Drop for Followed {
     fn drop(&mut self) {
-        self.requester.link.with(|state, _| state.release_ticket(self.key));
+        self.requester.link.with(|state| match self.is_handed_over {
+            true => state.release_handed_over(self.key),
+            false => state.release_ticket(self.key),
+        });
     }
 }
 
 impl RawTicket {
     pub(crate) fn submit(requester: Arc<Introduced>, submission: NewSubmission) -> Self {
         let id = submission.ticket.clone();
-        let key = requester.link.with(|state, now| state.submit(now, submission));
-        Self { id, duplicate: false, acknowledges_parts: true, followed: Ok(Arc::new(Followed { requester, key })) }
+        let key = requester.link.with_now(|state, now| state.submit(now, submission));
+        Self { id, duplicate: false, acknowledges_parts: true, followed: Ok(Followed::new(requester, key)) }
     }
 
     pub(crate) fn attach(requester: Arc<Introduced>, id: TicketId) -> Self {
-        let key = requester.link.with(|state, _| state.attach(requester.key, &id));
+        let key = requester.link.with(|state| state.attach(requester.key, &id));
         // Nobody had the name of an unnamed requester before: the request is another's.
         let acknowledges_parts = !requester.unnamed;
-        Self { id, duplicate: false, acknowledges_parts, followed: Ok(Arc::new(Followed { requester, key })) }
+        Self { id, duplicate: false, acknowledges_parts, followed: Ok(Followed::new(requester, key)) }
     }
 
     pub(crate) fn failed(id: TicketId, why: WaitError) -> Self {
@@ -222,7 +237,7 @@ impl RawTicket {
     #[must_use]
     pub fn services(&self) -> Option<u32> {
         let followed = self.followed.as_ref().ok()?;
-        followed.requester.link.with(|state, _| state.services_when_accepted(followed.key))
+        followed.requester.link.with(|state| state.services_when_accepted(followed.key))
     }
 
     /// Waits for the outcome and does not acknowledge it.
@@ -244,7 +259,7 @@ impl RawTicket {
     pub async fn acknowledge(&self) -> Result<(), AcknowledgeError> {
         let Ok(followed) = &self.followed else { return Err(AcknowledgeError::Forbidden) };
         acknowledge(&followed.requester, &self.id).await?;
-        followed.requester.link.with(|state, _| state.mark_acknowledged(followed.key));
+        followed.requester.link.with(|state| state.mark_acknowledged(followed.key));
         Ok(())
     }
 
@@ -283,7 +298,7 @@ impl RawTicket {
     #[must_use]
     pub fn cancel_on_drop(self) -> Self {
         if let Ok(followed) = &self.followed {
-            followed.requester.link.with(|state, _| state.cancel_on_drop(followed.key));
+            followed.requester.link.with(|state| state.cancel_on_drop(followed.key));
         }
         self
     }
@@ -303,9 +318,12 @@ impl RawTicket {
     pub(crate) async fn accepted(mut self) -> Result<Self, SubmitError> {
         let Ok(followed) = &self.followed else { return Err(SubmitError::ClientClosed { ticket: self.id }) };
         let link = &followed.requester.link;
-        let accepted = link.wait(|state, waker| state.poll_accepted(followed.key, waker)).await;
-        accepted.map_err(|failure| SubmitError::of(failure, &self.id))?;
-        if let Some(first) = link.with(|state, _| state.first_request(followed.key)) {
+        let accepted = link
+            .wait(|state, waker| {
+                state.poll_accepted(followed.key, waker).map_ok(|()| state.first_request(followed.key))
+            })
+            .await;
+        if let Some(first) = accepted.map_err(|failure| SubmitError::of(failure, &self.id))? {
             self.acknowledges_parts = first.is_own;
             self.id.id = first.id;
             self.duplicate = true;
@@ -313,16 +331,20 @@ impl RawTicket {
         Ok(self)
     }
 
-    /// Waits for the outcome of a submission that may not have been answered yet.
+    /// Waits for the outcome of a submission that may not have been answered yet. The ticket is of no use any more.
     pub(crate) async fn called(&self) -> Result<Outcome, SubmitError> {
         let Ok(followed) = &self.followed else { return Err(SubmitError::ClientClosed { ticket: self.id.clone() }) };
-        let link = &followed.requester.link;
-        let outcome = link.wait(|state, waker| state.poll_outcome(followed.key, waker)).await;
-        outcome.map_err(|failure| SubmitError::of(failure, &self.id))
+        followed.last_outcome().await.map_err(|failure| SubmitError::of(failure, &self.id))
+    }
+
+    /// As [`RawTicket::outcome`]. The ticket is of no use any more.
+    async fn awaited(&self) -> Result<Outcome, WaitError> {
+        let followed = self.followed.as_ref().map_err(Clone::clone)?;
+        followed.last_outcome().await.map_err(WaitError::of)
     }
 
     /// Acknowledges an outcome as it is handed to the user, and leaves one that does not decode.
-    pub(crate) fn hand_over<Op: Operation>(&self, outcome: Outcome) -> Result<Op::Reply, OutcomeError<Op::Error>> {
+    pub(crate) fn hand_over<Op: Operation>(self, outcome: Outcome) -> Result<Op::Reply, OutcomeError<Op::Error>> {
         let result = outcome.decode::<Op>();
         if !matches!(result, Err(OutcomeError::InvalidReply { .. })) {
             self.acknowledge_unasked();
@@ -330,9 +352,11 @@ impl RawTicket {
         result
     }
 
-    fn acknowledge_unasked(&self) {
-        if let Ok(followed) = &self.followed {
-            followed.requester.link.with(|state, _| state.acknowledge_ticket(followed.key));
+    fn acknowledge_unasked(self) {
+        let Ok(mut followed) = self.followed else { return };
+        match Arc::get_mut(&mut followed) {
+            Some(followed) => followed.is_handed_over = true,
+            None => followed.requester.link.with(|state| state.acknowledge_ticket(followed.key)),
         }
     }
 }
@@ -343,7 +367,7 @@ impl IntoFuture for RawTicket {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let outcome = self.outcome().await?;
+            let outcome = self.awaited().await?;
             self.acknowledge_unasked();
             Ok(outcome)
         })

@@ -26,7 +26,8 @@ pub type Connecting = Pin<Box<dyn Future<Output = Result<Box<dyn Connection>, Br
 /// One task owns it and polls both directions. Dropping it ends it at once; what was not sent by then is lost.
 pub trait Connection: Send {
     /// Sends from the front of `frames` and removes what it took over. Ready when `frames` is empty and all of it is
-    /// on its way; pending while there is no room.
+    /// on its way; pending while there is no room. Who waits for frames after it polls for them after it: a waker that
+    /// was given before may be forgotten.
     fn poll_send(&mut self, context: &mut Context<'_>, frames: &mut VecDeque<Frame>) -> Poll<Result<(), Broken>>;
 
     /// Appends what has arrived to `frames`: at least one frame when ready. After an error nothing more comes.

@@ -31,8 +31,8 @@ const BUDGETS: &[Budget] = &[
     of(Load::CrowdOverBytes, Work::Allocations, 18_186, 20_500),
     of(Load::CrowdOverBytes, Work::BrokerReads, 36, 41),
     of(Load::CrowdOverBytes, Work::BrokerWrites, 55, 62),
-    of(Load::ClientInProcess, Work::Allocations, 42_065, 47_400),
-    of(Load::ClientOverBytes, Work::Allocations, 52_172, 58_700),
+    of(Load::ClientInProcess, Work::Allocations, 28_893, 32_600),
+    of(Load::ClientOverBytes, Work::Allocations, 38_000, 42_800),
     of(Load::ClientOverBytes, Work::BrokerReads, 32, 36),
     of(Load::ClientOverBytes, Work::BrokerWrites, 63, 71),
     of(Load::ClientOverBytes, Work::ClientReads, 63, 71),
@@ -40,8 +40,8 @@ const BUDGETS: &[Budget] = &[
     of(Load::FramesInProcess, Work::Instructions, 34_054_352, 38_400_000),
     of(Load::FramesOverBytes, Work::Instructions, 50_290_292, 56_600_000),
     of(Load::CrowdOverBytes, Work::Instructions, 52_344_504, 58_900_000),
-    of(Load::ClientInProcess, Work::Instructions, 71_165_402, 80_100_000),
-    of(Load::ClientOverBytes, Work::Instructions, 103_235_949, 117_000_000),
+    of(Load::ClientInProcess, Work::Instructions, 57_962_029, 65_300_000),
+    of(Load::ClientOverBytes, Work::Instructions, 90_584_126, 102_000_000),
 ];
 
 #[test]

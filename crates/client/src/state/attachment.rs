@@ -31,7 +31,7 @@ impl ClientState {
     ) -> Poll<Result<TicketState, TicketFailure>> {
         let Some(entry) = self.tickets.entry_mut(ticket.0) else { return Poll::Ready(Err(TicketFailure::Closed)) };
         match (&entry.state, &entry.phase) {
-            (Some(state), _) => Poll::Ready(Ok(state.clone())),
+            (Some(state), _) => Poll::Ready(Ok(TicketState::clone(state))),
             (None, Phase::Failed(failure)) => Poll::Ready(Err(failure.clone())),
             (None, _) => {
                 entry.wakers.register(waker);
@@ -43,11 +43,13 @@ impl ClientState {
     pub(super) fn handle_state(&mut self, state: State) {
         let ticket = state.ticket;
         let Some(entry) = self.tickets.entry_mut(ticket.0).filter(|entry| entry.listens()) else { return };
-        if state.progress.is_some() && state.progress != entry.progress {
-            entry.progress.clone_from(&state.progress);
+        if let Some(progress) = &state.progress
+            && entry.progress.as_deref() != Some(progress)
+        {
+            entry.progress = Some(Box::new(progress.clone()));
             entry.reported += 1;
         }
-        entry.state = Some(TicketState::of(state));
+        entry.state = Some(Box::new(TicketState::of(state)));
         entry.wakers.wake_into(&mut self.woken);
         let attached = std::mem::replace(&mut entry.phase, Phase::Open);
         self.note_ticket_answer(ticket, attached);

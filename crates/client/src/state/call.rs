@@ -5,7 +5,7 @@ use std::task::{Poll, Waker};
 use bytes::Bytes;
 use roundtrip_protocol::{
     Answer, Bound, Call, ChannelFigures, ChannelName, ChannelNumber, Channels, DeadLetter, DeadLetters, Purged,
-    Redriven, Refusal, RequestId, RequesterNumber, Ticket, Token,
+    Redriven, Refusal, RequestId, RequesterNumber, Ticket, TicketNumber, Token,
 };
 use tokio::time::Instant;
 
@@ -15,13 +15,17 @@ use super::wakers::Wakers;
 
 pub(super) struct CallEntry {
     question: Question,
-    /// Whether somebody wants the answer.
-    held: bool,
     on_wire: bool,
     answered: bool,
     /// Whether it was asked over a former connection too.
     repeated: bool,
     pub(super) restores: bool,
+    /// For somebody who wants the answer.
+    asker: Option<Box<Asker>>,
+}
+
+#[derive(Default)]
+struct Asker {
     answer: Option<CallAnswer>,
     /// The parts of a long answer that came.
     listed: Vec<ChannelFigures>,
@@ -34,7 +38,7 @@ impl ClientState {
     /// Tells the broker that an outcome was handled; the answer is wanted.
     pub(crate) fn acknowledge(&mut self, requester: RequesterNumber, ticket: &Ticket) -> Call {
         let channel = self.names.channel(&ticket.channel);
-        self.ask_to_acknowledge(requester, channel, ticket.id, true)
+        self.ask_to_acknowledge(requester, channel, ticket.id, None, true)
     }
 
     pub(super) fn ask_to_acknowledge(
@@ -42,12 +46,16 @@ impl ClientState {
         requester: RequesterNumber,
         channel: ChannelNumber,
         id: RequestId,
+        along: Option<TicketNumber>,
         held: bool,
     ) -> Call {
         self.names.use_requester(requester);
         let call = self.add_call(Question::Acknowledge { requester, channel, id }, held);
-        self.unsent_acknowledgements.push(call);
-        self.send_acknowledgements();
+        if self.may_acknowledge(id) {
+            self.send_question_along(call, along);
+        } else {
+            self.unsent_acknowledgements.push(call);
+        }
         call
     }
 
@@ -115,11 +123,12 @@ impl ClientState {
     pub(crate) fn poll_call(&mut self, call: Call, waker: &Waker) -> Poll<Option<CallAnswer>> {
         let is_closed = self.line.is_closed();
         let Some(entry) = self.calls.entry_mut(call.0) else { return Poll::Ready(None) };
-        match entry.answer.take() {
+        let Some(asker) = &mut entry.asker else { return Poll::Ready(None) };
+        match asker.answer.take() {
             Some(answer) => Poll::Ready(Some(answer)),
             None if is_closed => Poll::Ready(None),
             None => {
-                entry.wakers.register(waker);
+                asker.wakers.register(waker);
                 Poll::Pending
             }
         }
@@ -129,7 +138,7 @@ impl ClientState {
     pub(crate) fn release_call(&mut self, call: Call) {
         let is_closed = self.line.is_closed();
         let Some(entry) = self.calls.entry_mut(call.0) else { return };
-        entry.held = false;
+        entry.asker = None;
         let is_open = !entry.answered && (entry.on_wire || entry.question.is_owed());
         if !is_open || is_closed {
             self.remove_call(call);
@@ -152,9 +161,11 @@ impl ClientState {
 
     pub(super) fn handle_channels(&mut self, mut channels: Channels) {
         let Some(entry) = self.calls.entry_mut(channels.call.0).filter(|entry| entry.on_wire) else { return };
-        entry.listed.append(&mut channels.channels);
-        if !channels.more {
-            let listed = std::mem::take(&mut entry.listed);
+        let mut listed = entry.asker.as_mut().map(|asker| std::mem::take(&mut asker.listed)).unwrap_or_default();
+        listed.append(&mut channels.channels);
+        if channels.more {
+            entry.asker.iter_mut().for_each(|asker| asker.listed = std::mem::take(&mut listed));
+        } else {
             self.answer_call(channels.call, CallAnswer::Channels(listed));
         }
     }
@@ -180,11 +191,10 @@ impl ClientState {
 
     /// The broker drains, whoever asked for it: the connection may end before the answer to those who did.
     pub(super) fn note_draining(&mut self) {
-        let asked = self.calls.iter().filter(|(_, entry)| entry.question == Question::Drain && entry.answer.is_none());
-        for call in asked.map(|(call, _)| call).collect::<Vec<_>>() {
-            if let Some(entry) = self.calls.entry_mut(call).filter(|entry| entry.held) {
-                entry.answer = Some(CallAnswer::Draining(None));
-                entry.wakers.wake_into(&mut self.woken);
+        for (_, entry) in self.calls.iter_mut().filter(|(_, entry)| entry.question == Question::Drain) {
+            if let Some(asker) = entry.asker.as_mut().filter(|asker| asker.answer.is_none()) {
+                asker.answer = Some(CallAnswer::Draining(None));
+                asker.wakers.wake_into(&mut self.woken);
             }
         }
     }
@@ -195,25 +205,27 @@ impl ClientState {
         for (_, entry) in self.calls.iter_mut() {
             if entry.on_wire && entry.question.channel() == Some(bound.number) && entry.question.is_about_dead_letters()
             {
-                entry.refused = Some(refusal.clone());
+                entry.asker.iter_mut().for_each(|asker| asker.refused = Some(refusal.clone()));
             }
         }
     }
 
-    /// Sends what waits to be acknowledged, but for requests whose own submission is unanswered.
+    /// Sends what waits to be acknowledged.
     pub(super) fn send_acknowledgements(&mut self) {
-        if !self.restore.is_done() || !self.line.is_open() || self.unsent_acknowledgements.is_empty() {
-            return;
-        }
         for call in std::mem::take(&mut self.unsent_acknowledgements) {
             let Some(entry) = self.calls.entry(call.0) else { continue };
             match entry.question {
-                Question::Acknowledge { id, .. } if self.repeated.contains_key(&id) => {
+                Question::Acknowledge { id, .. } if !self.may_acknowledge(id) => {
                     self.unsent_acknowledgements.push(call);
                 }
                 _ => self.send_question(call),
             }
         }
+    }
+
+    /// Not while a submission under the same id is unanswered.
+    pub(super) fn may_acknowledge(&self, id: RequestId) -> bool {
+        self.restore.is_done() && self.line.is_open() && !self.repeated.contains_key(&id)
     }
 
     /// Asks what depends on nothing that is told before it.
@@ -234,14 +246,16 @@ impl ClientState {
         for call in self.calls.numbers() {
             let Some(entry) = self.calls.entry_mut(call) else { continue };
             entry.restores = false;
-            entry.listed.clear();
-            entry.refused = None;
+            if let Some(asker) = &mut entry.asker {
+                asker.listed.clear();
+                asker.refused = None;
+            }
             let was_on_wire = std::mem::take(&mut entry.on_wire);
             entry.repeated |= was_on_wire;
             match entry.question {
                 question if question.is_of_delivery() => drop(self.calls.remove(call)),
                 Question::Acknowledge { .. } if was_on_wire => self.unsent_acknowledgements.push(Call(call)),
-                question if !question.is_owed() && !entry.held => drop(self.calls.remove(call)),
+                question if !question.is_owed() && entry.asker.is_none() => drop(self.calls.remove(call)),
                 _ => {}
             }
         }
@@ -250,9 +264,9 @@ impl ClientState {
     pub(super) fn end_calls(&mut self) {
         self.unsent_acknowledgements.clear();
         for call in self.calls.numbers() {
-            match self.calls.entry_mut(call) {
-                Some(entry) if entry.held => entry.wakers.wake_into(&mut self.woken),
-                _ => self.remove_call(Call(call)),
+            match self.calls.entry_mut(call).and_then(|entry| entry.asker.as_mut()) {
+                Some(asker) => asker.wakers.wake_into(&mut self.woken),
+                None => self.remove_call(Call(call)),
             }
         }
     }
@@ -263,10 +277,10 @@ impl ClientState {
         entry.on_wire = false;
         entry.answered = true;
         self.restore.note_answer(&mut entry.restores);
-        if entry.held {
-            let answer = entry.refused.take().map_or(answer, CallAnswer::Refused);
-            entry.answer = Some(answer);
-            entry.wakers.wake_into(&mut self.woken);
+        if let Some(asker) = &mut entry.asker {
+            let answer = asker.refused.take().map_or(answer, CallAnswer::Refused);
+            asker.answer = Some(answer);
+            asker.wakers.wake_into(&mut self.woken);
         } else {
             self.remove_call(call);
         }
@@ -281,15 +295,11 @@ impl ClientState {
     fn add_call(&mut self, question: Question, held: bool) -> Call {
         Call(self.calls.insert(CallEntry {
             question,
-            held,
             on_wire: false,
             answered: false,
             repeated: false,
             restores: false,
-            answer: None,
-            listed: Vec::new(),
-            refused: None,
-            wakers: Wakers::default(),
+            asker: held.then(Box::default),
         }))
     }
 
@@ -298,22 +308,29 @@ impl ClientState {
     }
 
     fn send_questions(&mut self, which: impl Fn(Question) -> bool) {
-        let unsent = self
-            .calls
-            .iter()
-            .filter(|(_, entry)| entry.answer.is_none() && !entry.answered && !entry.on_wire && which(entry.question));
+        let unsent = self.calls.iter().filter(|(_, entry)| {
+            !entry.answered
+                && entry.asker.as_ref().is_none_or(|asker| asker.answer.is_none())
+                && !entry.on_wire
+                && which(entry.question)
+        });
         for call in unsent.map(|(call, _)| Call(call)).collect::<Vec<_>>() {
             self.send_question(call);
         }
     }
 
     fn send_question(&mut self, call: Call) {
+        self.send_question_along(call, None);
+    }
+
+    /// Asks, and detaches from a ticket in the same frame.
+    fn send_question_along(&mut self, call: Call, along: Option<TicketNumber>) {
         if !self.line.is_open() {
             return;
         }
         let Some(entry) = self.calls.entry_mut(call.0) else { return };
         let question = entry.question;
-        let Some(header) = question.header(call) else { return };
+        let Some(header) = question.header(call, along) else { return };
         entry.on_wire = true;
         if let Some(channel) = question.channel() {
             self.push_bind(channel);

@@ -9,20 +9,21 @@ mod settlement;
 mod stop;
 mod take_back;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use roundtrip_protocol::{
-    ChannelName, ChannelNumber, Delivery, Hold, Progress, RequestId, RequesterName, ServiceNumber, StopReason, Token,
+    ChannelName, ChannelNumber, Delivery, Hold, Label, Progress, RequestId, RequesterName, ServiceNumber, StopReason,
+    Text, Token,
 };
 use tokio::time::Instant;
 
 use self::part::Parts;
 use self::settlement::Kept;
 use super::ClientState;
-use super::service::ServiceEvent;
 use super::wakers::Wakers;
-use crate::handler::Request;
+use crate::stop::StopSignal;
 
 pub(super) use self::part::{ADD_PART_TYPE, PartEntry};
 pub(crate) use self::part::{PartFailure, PartKey};
@@ -44,7 +45,9 @@ pub(crate) struct Handed {
     pub(crate) until: Option<Instant>,
     pub(crate) requester: RequesterName,
     pub(crate) redrive_of: Option<RequestId>,
-    pub(crate) request: Request,
+    pub(crate) operation: Text,
+    pub(crate) label: Label,
+    pub(crate) payload: Bytes,
 }
 
 enum Phase {
@@ -73,6 +76,8 @@ pub(super) struct DeliveryEntry {
     progress: Option<Progress>,
     parts: Parts,
     held: bool,
+    /// How its handler is told to stop, while one works on it.
+    pub(super) stop: Option<Arc<StopSignal>>,
     wakers: Wakers,
 }
 
@@ -109,6 +114,7 @@ impl ClientState {
             progress: None,
             parts: Parts::default(),
             held: is_wanted,
+            stop: None,
             wakers: Wakers::default(),
         }));
         if hold == Hold::Connection {
@@ -128,15 +134,18 @@ impl ClientState {
             until: until.map(|(at, _)| at),
             requester,
             redrive_of,
-            request: Request::new(operation.into(), label, payload),
+            operation,
+            label,
+            payload,
         };
-        self.tell_service(service, ServiceEvent::Delivery(Box::new(handed)));
+        self.hand_over(service, handed);
     }
 
     /// Nobody holds the delivery any more. One that was not settled is given back.
     pub(crate) fn release_delivery(&mut self, key: DeliveryKey) {
         let Some(entry) = self.deliveries.entry_mut(key.0) else { return };
         entry.held = false;
+        entry.stop = None;
         match entry.phase {
             Phase::Running => self.give_back(key),
             Phase::Stopping { .. } => self.end_stopping(key),
@@ -160,6 +169,12 @@ impl ClientState {
                 _ => self.end_stopping(key),
             }
         }
+    }
+
+    /// The service has ended before its handlers: they are told, without a reason.
+    pub(super) fn abandon_handlers(&mut self, service: ServiceNumber) {
+        let handlers = self.deliveries.iter().filter(|(_, entry)| entry.service == service);
+        self.stopped.extend(handlers.filter_map(|(_, entry)| Some((entry.stop.clone()?, None))));
     }
 
     pub(super) fn end_deliveries(&mut self) {

@@ -3,7 +3,7 @@
 use roundtrip_protocol::{
     Acknowledge, Acknowledgement, Answer, Call, Cancel, Cancellation, ChannelFigures, ChannelNumber, DeadLetterContent,
     DeadLetterEntry, Header, ListChannels, ListDeadLetters, PurgeDeadLetter, ReadDeadLetter, Redrive,
-    RedriveDeadLetter, Refusal, Renew, RequestDrain, RequestId, RequesterNumber, Token,
+    RedriveDeadLetter, Refusal, Renew, RequestDrain, RequestId, RequesterNumber, TicketNumber, Token,
 };
 
 use bytes::Bytes;
@@ -118,11 +118,11 @@ impl Question {
         matches!(self, Self::DeadLetters { .. } | Self::DeadLetter { .. } | Self::Redrive { .. } | Self::Purge { .. })
     }
 
-    /// What to send for it; none for those of a delivery.
-    pub(super) fn header(self, call: Call) -> Option<Header> {
+    /// What to send for it; none for those of a delivery. With an acknowledgement a ticket may be let go of.
+    pub(super) fn header(self, call: Call, along: Option<TicketNumber>) -> Option<Header> {
         Some(match self {
             Self::Acknowledge { requester, channel, id } => {
-                Acknowledge { call, channel, id, requester, ticket: None }.into()
+                Acknowledge { call, channel, id, requester, ticket: along }.into()
             }
             Self::Cancel { channel, id } => Cancel { call, channel, id }.into(),
             Self::Renew { channel, token } => Renew { call, channel, token }.into(),

@@ -10,6 +10,7 @@ use roundtrip_protocol::{
 use tokio::time::Instant;
 
 use super::ClientState;
+use super::crew::{Crew, WorkerKey};
 use super::delivery::{DeliveryKey, Handed};
 use super::timers::Due;
 use super::wakers::Wakers;
@@ -18,12 +19,13 @@ use crate::failure::whole_millis;
 /// What a service is told.
 #[derive(Debug)]
 pub(crate) enum ServiceEvent {
+    /// Not where handlers run: there a worker takes it.
     Delivery(Box<Handed>),
-    /// The work on a delivery is no longer wanted.
-    Stopped {
-        delivery: DeliveryKey,
-        reason: StopReason,
-    },
+    /// The work on a delivery is no longer wanted. Not where handlers run: there the handler is told.
+    #[allow(dead_code, reason = "read by the simulator and by tests")]
+    Stopped { delivery: DeliveryKey, reason: StopReason },
+    /// A worker is missing: it is to be made under this number.
+    Missing(WorkerKey),
     /// Nothing more comes: as wished, or refused.
     Ended(Result<(), Refusal>),
     /// The client is closed.
@@ -61,6 +63,8 @@ pub(super) struct ServiceEntry {
     refused: bool,
     events: VecDeque<ServiceEvent>,
     wakers: Wakers,
+    /// Where handlers run.
+    pub(super) crew: Option<Crew>,
 }
 
 impl ServiceEntry {
@@ -108,6 +112,7 @@ impl ClientState {
             refused: false,
             events: VecDeque::new(),
             wakers: Wakers::default(),
+            crew: None,
         };
         self.services.insert(service, entry);
         self.subscribe(service);
@@ -148,6 +153,7 @@ impl ClientState {
         let Some(entry) = self.services.get_mut(&service).filter(|entry| entry.mode != Mode::Abandoned) else { return };
         entry.mode = Mode::Abandoned;
         let unread = std::mem::take(&mut entry.events);
+        let not_begun = entry.crew.take().map(|mut crew| crew.forget_deliveries());
         let (hold, is_on) = (entry.hold, entry.wire == Wire::On);
         if hold == Hold::Connection && is_on && self.line.is_open() && !self.has_unsent_settlement(service) {
             self.leave(service);
@@ -162,6 +168,8 @@ impl ClientState {
                 self.release_delivery(handed.key);
             }
         }
+        not_begun.into_iter().flatten().for_each(|delivery| self.release_delivery(delivery));
+        self.abandon_handlers(service);
         self.leave_when_idle(service);
     }
 

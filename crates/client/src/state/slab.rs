@@ -48,12 +48,17 @@ impl<T> Slab<T> {
         self.entries.iter_mut().enumerate().filter_map(|(number, entry)| Some((number as u32, entry.as_mut()?)))
     }
 
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
     pub(super) fn numbers(&self) -> Vec<u32> {
         self.iter().map(|(number, _)| number).collect()
     }
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.iter().next().is_none()
+        self.len() == 0
     }
 }

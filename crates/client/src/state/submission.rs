@@ -1,17 +1,20 @@
 //! Submissions: each is kept whole until the broker has answered it, and sent again over every new connection.
 
+use std::borrow::Cow;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use roundtrip_protocol::{
-    ChannelNumber, Duplicate, Frame, Header, Label, ReplyTo, RequestId, RequesterNumber, Submit, Ticket, TicketNumber,
+    ChannelNumber, Duplicate, Frame, Header, Headers, Label, ReplyTo, RequestId, RequesterNumber, Submit, Text, Ticket,
+    TicketNumber,
 };
 use tokio::time::Instant;
 
 use super::ClientState;
 use super::ticket::{OnDrop, Phase, TicketEntry, TicketFailure};
 use super::timers::Due;
+use super::wakers::Wakers;
 use crate::failure::whole_millis;
 
 /// What a header has beside the texts that are measured, at most.
@@ -24,8 +27,9 @@ pub(crate) struct NewSubmission {
     /// Whether the ticket was made for this submission, so that nobody can know it.
     pub(crate) fresh: bool,
     pub(crate) terms: Terms,
-    pub(crate) operation: String,
-    pub(crate) label: Label,
+    pub(crate) operation: Cow<'static, str>,
+    pub(crate) content_type: Cow<'static, str>,
+    pub(crate) headers: Headers,
     pub(crate) payload: Bytes,
     /// How long to wait for the broker's answer; none: as long as the client usually does.
     pub(crate) timeout: Option<Duration>,
@@ -53,11 +57,14 @@ pub(super) struct Submission {
     pub(super) id: RequestId,
     order: u64,
     terms: Terms,
-    operation: String,
-    label: Label,
+    operation: Cow<'static, str>,
+    content_type: Cow<'static, str>,
+    headers: Headers,
     payload: Bytes,
     /// Whether somebody may know its id already, so that acknowledgements under it wait for its answer.
     pub(super) repeated: bool,
+    /// Who waits for its answer.
+    pub(super) wakers: Wakers,
 }
 
 impl Submission {
@@ -73,15 +80,16 @@ impl Submission {
             deadline_ms: self.terms.deadline.map(begun_millis),
             delay_ms: begun_millis(self.terms.delay),
             key: self.terms.key.clone(),
-            operation: self.operation.as_str().into(),
-            label: self.label.clone(),
+            operation: Text::from(&*self.operation),
+            label: Label { content_type: Text::from(&*self.content_type), headers: self.headers.clone() },
         })
     }
 
     /// How long its header may be, at most.
     fn header_bound(&self) -> usize {
         let key = self.terms.key.as_ref().map_or(0, String::len);
-        self.label.bytes() + 16 * self.label.headers.0.len() + self.operation.len() + key + HEADER_SPARE
+        let headers = self.headers.bytes() + 16 * self.headers.0.len();
+        self.content_type.len() + headers + self.operation.len() + key + HEADER_SPARE
     }
 }
 
@@ -107,9 +115,11 @@ impl ClientState {
             order,
             terms: new.terms,
             operation: new.operation,
-            label: new.label,
+            content_type: new.content_type,
+            headers: new.headers,
             payload: new.payload,
             repeated: !new.fresh,
+            wakers: Wakers::default(),
         };
         let phase = Phase::Submitting(Box::new(submission));
         let on_drop = OnDrop { acknowledges, cancels: false };
@@ -127,9 +137,9 @@ impl ClientState {
 
     pub(crate) fn poll_accepted(&mut self, ticket: TicketNumber, waker: &Waker) -> Poll<Result<(), TicketFailure>> {
         let Some(entry) = self.tickets.entry_mut(ticket.0) else { return Poll::Ready(Err(TicketFailure::Closed)) };
-        match &entry.phase {
-            Phase::Submitting(_) => {
-                entry.wakers.register(waker);
+        match &mut entry.phase {
+            Phase::Submitting(submission) => {
+                submission.wakers.register(waker);
                 Poll::Pending
             }
             Phase::Failed(failure) => Poll::Ready(Err(failure.clone())),
@@ -158,7 +168,6 @@ impl ClientState {
             entry.on_drop.acknowledges &= first.reply_channel.is_some();
         }
         let submitted = std::mem::replace(&mut entry.phase, Phase::Open);
-        entry.wakers.wake_into(&mut self.woken);
         self.note_ticket_answer(ticket, submitted);
         if self.tickets.entry(ticket.0).is_some_and(|entry| !entry.held) {
             self.let_go_of_ticket(ticket);

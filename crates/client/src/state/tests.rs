@@ -12,6 +12,7 @@ mod reading;
 mod reconnecting;
 mod stopping;
 mod submitting;
+mod working;
 
 use std::collections::VecDeque;
 use std::task::{Poll, Waker};
@@ -140,7 +141,8 @@ impl Scene {
             fresh,
             terms,
             operation: "resize".into(),
-            label: Label::default(),
+            content_type: "".into(),
+            headers: Headers::default(),
             payload: Bytes::from_static(payload.as_bytes()),
             timeout: None,
         };

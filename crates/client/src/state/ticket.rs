@@ -5,7 +5,8 @@ use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 use roundtrip_protocol::{
-    ChannelNumber, MailboxNumber, Outcome as OutcomeFrame, Progress, Refusal, RequestId, RequesterNumber, TicketNumber,
+    ChannelNumber, Ending, Label, MailboxNumber, Outcome as OutcomeFrame, Progress, Refusal, RequestId,
+    RequesterNumber, TicketNumber,
 };
 
 use super::ClientState;
@@ -58,13 +59,13 @@ pub(super) struct TicketEntry {
     /// Whether the outcome was handed over, and its acknowledgement waits for the readers of the parts.
     pub(super) owes_acknowledgement: bool,
     pub(super) services: Option<u32>,
-    pub(super) state: Option<TicketState>,
-    pub(super) progress: Option<Progress>,
+    pub(super) state: Option<Box<TicketState>>,
+    pub(super) progress: Option<Box<Progress>>,
     pub(super) reported: u64,
     /// Where it is followed for its parts alone.
     pub(super) parts: Option<Box<PartsFollowed>>,
     /// Its reply from a mailbox, kept back while the ticket is held.
-    pub(super) withheld: Option<(MailboxNumber, MailboxItem)>,
+    pub(super) withheld: Option<Box<(MailboxNumber, MailboxItem)>>,
     pub(super) wakers: Wakers,
 }
 
@@ -84,9 +85,28 @@ impl TicketEntry {
 
 impl ClientState {
     pub(crate) fn poll_outcome(&mut self, ticket: TicketNumber, waker: &Waker) -> Poll<Result<Outcome, TicketFailure>> {
+        self.poll_ended(ticket, waker, |outcome| outcome.clone())
+    }
+
+    /// As `poll_outcome`, for one who asks no more: the outcome is not kept.
+    pub(crate) fn poll_last_outcome(
+        &mut self,
+        ticket: TicketNumber,
+        waker: &Waker,
+    ) -> Poll<Result<Outcome, TicketFailure>> {
+        let nothing = |attempts| Outcome::new(attempts, Ending::Replied(Label::default()), Bytes::new());
+        self.poll_ended(ticket, waker, |outcome| std::mem::replace(outcome, nothing(outcome.attempts)))
+    }
+
+    fn poll_ended(
+        &mut self,
+        ticket: TicketNumber,
+        waker: &Waker,
+        read: impl FnOnce(&mut Outcome) -> Outcome,
+    ) -> Poll<Result<Outcome, TicketFailure>> {
         let Some(entry) = self.tickets.entry_mut(ticket.0) else { return Poll::Ready(Err(TicketFailure::Closed)) };
-        match &entry.phase {
-            Phase::Ended(outcome) => Poll::Ready(Ok(outcome.clone())),
+        match &mut entry.phase {
+            Phase::Ended(outcome) => Poll::Ready(Ok(read(outcome))),
             Phase::Failed(failure) => Poll::Ready(Err(failure.clone())),
             Phase::Submitting(_) | Phase::Attaching | Phase::Open => {
                 entry.wakers.register(waker);
@@ -108,7 +128,7 @@ impl ClientState {
         }
         if entry.reported > *seen {
             *seen = entry.reported;
-            return Poll::Ready(entry.progress.clone());
+            return Poll::Ready(entry.progress.as_deref().cloned());
         }
         entry.wakers.register(waker);
         Poll::Pending
@@ -116,6 +136,11 @@ impl ClientState {
 
     /// Acknowledges an outcome as it is handed over; nobody waits for the answer.
     pub(crate) fn acknowledge_ticket(&mut self, ticket: TicketNumber) {
+        self.acknowledge_and(ticket, false);
+    }
+
+    /// Acknowledges an outcome, and detaches from the request along with it, where it can be sent now.
+    fn acknowledge_and(&mut self, ticket: TicketNumber, leaves: bool) {
         let Some(entry) = self.tickets.entry_mut(ticket.0).filter(|entry| !entry.acknowledged && !entry.foreign) else {
             return;
         };
@@ -125,7 +150,11 @@ impl ClientState {
         }
         entry.acknowledged = true;
         let (requester, channel, id) = (entry.requester, entry.channel, entry.id);
-        self.ask_to_acknowledge(requester, channel, id, false);
+        let along = (leaves && entry.listens() && self.may_acknowledge(id)).then_some(ticket);
+        self.ask_to_acknowledge(requester, channel, id, along, false);
+        if along.is_some() {
+            self.leave_wire(ticket);
+        }
     }
 
     /// The broker confirmed the user's own acknowledgement.
@@ -140,6 +169,14 @@ impl ClientState {
         if let Some(entry) = self.tickets.entry_mut(ticket.0) {
             entry.on_drop.cancels = true;
         }
+    }
+
+    /// Nobody holds the ticket any more, and its outcome was handed over.
+    pub(crate) fn release_handed_over(&mut self, ticket: TicketNumber) {
+        if let Some(entry) = self.tickets.entry_mut(ticket.0) {
+            entry.on_drop.acknowledges = true;
+        }
+        self.release_ticket(ticket);
     }
 
     /// Nobody holds the ticket any more. The request goes on, unless it was to be cancelled then.
@@ -171,7 +208,7 @@ impl ClientState {
             Phase::Submitting(_) | Phase::Attaching | Phase::Open if entry.on_wire => self.detach(ticket),
             Phase::Ended(_) => {
                 if acknowledges {
-                    self.acknowledge_ticket(ticket);
+                    self.acknowledge_and(ticket, true);
                 }
                 self.leave_after_outcome(ticket);
                 self.remove_ticket(ticket);
@@ -210,7 +247,7 @@ impl ClientState {
 
     pub(super) fn handle_progress(&mut self, ticket: TicketNumber, progress: Progress) {
         let Some(entry) = self.tickets.entry_mut(ticket.0).filter(|entry| entry.listens()) else { return };
-        entry.progress = Some(progress);
+        entry.progress = Some(Box::new(progress));
         entry.reported += 1;
         entry.wakers.wake_into(&mut self.woken);
     }
@@ -245,7 +282,7 @@ impl ClientState {
         let entry = self.ended_before.get(&id).and_then(|number| self.tickets.entry_mut(number.0));
         match entry.filter(|entry| entry.id == id && entry.held) {
             Some(entry) => {
-                entry.withheld = Some((mailbox, item));
+                entry.withheld = Some(Box::new((mailbox, item)));
                 None
             }
             None => Some(item),
@@ -312,7 +349,8 @@ impl ClientState {
         if let Some(entry) = self.tickets.entry_mut(ticket.0) {
             self.restore.note_answer(&mut entry.restores);
         }
-        if let Phase::Submitting(submission) = before {
+        if let Phase::Submitting(mut submission) = before {
+            submission.wakers.wake_into(&mut self.woken);
             self.note_submission_over(&submission);
         }
         self.advance_restore();
@@ -336,7 +374,8 @@ impl ClientState {
         if self.ended_before.get(&entry.id) == Some(&ticket) {
             self.ended_before.remove(&entry.id);
         }
-        if let Some((mailbox, item)) = entry.withheld.filter(|_| !entry.acknowledged) {
+        if let Some(withheld) = entry.withheld.filter(|_| !entry.acknowledged) {
+            let (mailbox, item) = *withheld;
             self.offer_withheld(mailbox, item);
         }
         self.release_requester(entry.requester);

@@ -98,7 +98,7 @@ async fn the_last_clone_of_a_client_flushes_and_closes() {
     peer.say_with(replied(submit.ticket), r#""thumbnail""#);
     assert_eq!(ticket.await.unwrap(), "thumbnail");
     let names = peer.ended().await;
-    assert_eq!(names, ["Acknowledge", "Detach", "Close"]);
+    assert_eq!(names, ["Acknowledge", "Close"]);
 }
 
 #[tokio::test]

@@ -150,6 +150,7 @@ async fn a_stopped_delivery_fires_the_handlers_token_and_its_result_goes_nowhere
         let told = told.clone();
         async move {
             if command.width == 64 {
+                job.progress(0.0, "begun");
                 job.cancelled().cancelled().await;
                 told.send(job.delivery()).unwrap();
             }
@@ -160,6 +161,7 @@ async fn a_stopped_delivery_fires_the_handlers_token_and_its_result_goes_nowhere
     let mut peer = script.welcome().await;
     let subscribe = peer.subscribe().await;
     let token = peer.deliver(&subscribe, 1, "resize", WIDTH_64);
+    assert!(matches!(peer.header().await, Header::ProgressReport(_)), "else it is not begun");
     peer.say(Stop { service: subscribe.service, token, reason: StopReason::LeaseLost });
     assert_eq!(stopped.recv().await, Some(1));
     let second = peer.deliver(&subscribe, 2, "resize", r#"{"width":1}"#);
@@ -275,4 +277,40 @@ async fn a_service_on_a_channel_that_is_refused_ends_with_the_refusal() {
     let refusal = Refusal::new(RefusalCode::UnknownChannel, "no such channel");
     peer.say(Unsubscribed { service: subscribe.service, refusal: Some(refusal) });
     assert!(running.await.unwrap().unwrap_err().to_string().contains("no such channel"));
+}
+
+/// As many deliveries as handlers that wait for each other before they return.
+async fn settle_together(handlers: u8, handler: impl Fn(Resize, Context) -> Handled + Send + Sync + 'static) {
+    let (client, mut script) = client();
+    let _service = client.service(handler).spawn();
+    let mut peer = script.welcome().await;
+    let subscribe = peer.subscribe().await;
+    for number in 1..=handlers {
+        peer.deliver(&subscribe, number, "resize", WIDTH_64);
+    }
+    for _ in 0..handlers {
+        peer.settle().await;
+    }
+}
+
+type Handled = std::future::Ready<Result<String, Failure<ResizeError>>>;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_blocks_its_thread_leaves_the_others_to_the_other_handlers() {
+    let both = std::sync::Barrier::new(2);
+    settle_together(2, move |_, _| {
+        both.wait();
+        std::future::ready(Ok("thumbnail".to_owned()))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_handlers_than_threads_may_block_in_place_at_once() {
+    let all = std::sync::Barrier::new(8);
+    settle_together(8, move |_, _| {
+        tokio::task::block_in_place(|| all.wait());
+        std::future::ready(Ok("thumbnail".to_owned()))
+    })
+    .await;
 }

@@ -10,7 +10,6 @@ use super::part::PartFailure;
 use super::settlement::SettleFailure;
 use super::{DeliveryKey, Phase};
 use crate::state::ClientState;
-use crate::state::service::ServiceEvent;
 
 impl ClientState {
     pub(in crate::state) fn handle_stop(&mut self, stop: &Stop) {
@@ -33,7 +32,8 @@ impl ClientState {
             self.deadlines.pop_first();
             let Some(entry) = self.deliveries.entry(key.0).filter(|entry| entry.is_running()) else { continue };
             if let Some((_, reason)) = entry.until {
-                self.tell_service(entry.service, ServiceEvent::Stopped { delivery: key, reason });
+                let service = entry.service;
+                self.tell_stopped(service, key, reason);
             }
         }
     }
@@ -55,14 +55,14 @@ impl ClientState {
                 entry.phase = Phase::Stopping { reason, unsaid: false };
                 entry.wakers.wake_into(&mut self.woken);
                 self.end_parts(key, PartFailure::Stopped(reason));
-                self.tell_service(service, ServiceEvent::Stopped { delivery: key, reason });
+                self.tell_stopped(service, key, reason);
             }
             Phase::Stopping { .. } if keeps_its_place => {}
             phase => {
                 let was_running = matches!(phase, Phase::Running);
                 self.end_delivery(key, Phase::Gone(SettleFailure::Stopped(reason)));
                 if was_running {
-                    self.tell_service(service, ServiceEvent::Stopped { delivery: key, reason });
+                    self.tell_stopped(service, key, reason);
                 }
             }
         }

@@ -15,6 +15,27 @@ fn an_outcome_that_was_handed_over_is_acknowledged_once() {
 }
 
 #[test]
+fn an_outcome_that_was_handed_over_to_its_only_holder_is_acknowledged_and_let_go_of_in_one_frame() {
+    let mut scene = Scene::connected();
+    let requester = scene.requester();
+    let open = scene.open_ticket(requester, 1);
+    scene.hear(replied(open));
+    scene.state.release_handed_over(open);
+    let sent = scene.frames();
+    let [Frame { header: Header::Acknowledge(acknowledge), .. }] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(acknowledge.ticket, Some(open));
+    // Over the next connection the number stands for nothing.
+    scene.break_connection();
+    scene.connect();
+    let sent = scene.frames();
+    let again = sent.iter().find_map(|frame| match &frame.header {
+        Header::Acknowledge(acknowledge) => Some(acknowledge.ticket),
+        _ => None,
+    });
+    assert_eq!(again, Some(None));
+}
+
+#[test]
 fn an_acknowledgement_is_answered_to_whoever_waits() {
     let mut scene = Scene::connected();
     let requester = scene.requester();

@@ -75,7 +75,7 @@ fn the_cancelled_outcome_of_an_unnamed_requester_is_acknowledged() {
     scene.state.release_ticket(open);
     assert_eq!(scene.names(), ["Cancel"]);
     scene.hear(Outcome { ticket: open, attempts: 0, ending: Ending::Cancelled });
-    assert_eq!(scene.names(), ["Acknowledge", "Detach"]);
+    assert_eq!(scene.names(), ["Acknowledge"]);
 }
 
 #[test]

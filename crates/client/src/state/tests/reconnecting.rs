@@ -169,7 +169,7 @@ fn a_dropped_ticket_of_an_unnamed_requester_is_followed_to_its_end_over_connecti
     assert_eq!(scene.names(), ["Bind", "Attach"]);
     scene.hear(state_of(open, RequestState::Ended(OutcomeKind::Replied)));
     scene.hear(replied(open));
-    assert_eq!(scene.names(), ["Introduce", "Acknowledge", "Detach"]);
+    assert_eq!(scene.names(), ["Introduce", "Acknowledge"]);
 }
 
 #[test]

@@ -65,14 +65,14 @@ fn a_payload_over_the_limit_is_refused_before_it_is_sent() {
 fn headers_over_the_limit_are_refused_before_they_are_sent() {
     let mut scene = Scene::connected();
     let requester = scene.requester();
-    let label = Label { content_type: "x".repeat(70_000).into(), headers: Headers::default() };
     let submission = NewSubmission {
         requester,
         ticket: ticket(1),
         fresh: true,
         terms: terms(),
-        operation: String::new(),
-        label,
+        operation: "".into(),
+        content_type: "x".repeat(70_000).into(),
+        headers: Headers::default(),
         payload: Bytes::new(),
         timeout: None,
     };
@@ -204,8 +204,10 @@ fn a_dropped_ticket_of_an_unnamed_requester_is_acknowledged_when_its_outcome_com
     assert!(scene.names().is_empty());
     scene.hear(replied(open));
     let sent = scene.frames();
-    assert_eq!(sent[1].header, Header::Detach(Detach { ticket: open }));
-    let call = call_of(&sent[0].header);
+    assert_eq!(sent.len(), 1);
+    let Header::Acknowledge(acknowledge) = &sent[0].header else { panic!("it is acknowledged") };
+    assert_eq!(acknowledge.ticket, Some(open), "and let go of along with it");
+    let call = acknowledge.call;
     scene.hear(Acknowledged { call, result: Acknowledgement::Done });
     assert_eq!(scene.names(), ["Goodbye"]);
     assert!(scene.state.tickets.is_empty() && scene.state.calls.is_empty());
