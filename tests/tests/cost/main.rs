@@ -24,24 +24,24 @@ use self::load::Load;
 
 /// Of each load and for each 1,000 requests: what was counted when this was written, and what is allowed.
 const BUDGETS: &[Budget] = &[
-    of(Load::FramesInProcess, Work::Allocations, 14_907, 16_800),
-    of(Load::FramesOverBytes, Work::Allocations, 17_960, 20_300),
+    of(Load::FramesInProcess, Work::Allocations, 10_439, 11_800),
+    of(Load::FramesOverBytes, Work::Allocations, 8_768, 9_870),
     of(Load::FramesOverBytes, Work::BrokerReads, 12, 14),
-    of(Load::FramesOverBytes, Work::BrokerWrites, 24, 27),
-    of(Load::CrowdOverBytes, Work::Allocations, 18_186, 20_500),
+    of(Load::FramesOverBytes, Work::BrokerWrites, 20, 23),
+    of(Load::CrowdOverBytes, Work::Allocations, 8_969, 10_100),
     of(Load::CrowdOverBytes, Work::BrokerReads, 36, 41),
     of(Load::CrowdOverBytes, Work::BrokerWrites, 55, 62),
-    of(Load::ClientInProcess, Work::Allocations, 28_893, 32_600),
-    of(Load::ClientOverBytes, Work::Allocations, 38_000, 42_800),
+    of(Load::ClientInProcess, Work::Allocations, 20_752, 23_400),
+    of(Load::ClientOverBytes, Work::Allocations, 21_891, 24_700),
     of(Load::ClientOverBytes, Work::BrokerReads, 32, 36),
     of(Load::ClientOverBytes, Work::BrokerWrites, 63, 71),
     of(Load::ClientOverBytes, Work::ClientReads, 63, 71),
     of(Load::ClientOverBytes, Work::ClientWrites, 32, 36),
-    of(Load::FramesInProcess, Work::Instructions, 34_054_352, 38_400_000),
-    of(Load::FramesOverBytes, Work::Instructions, 50_290_292, 56_600_000),
-    of(Load::CrowdOverBytes, Work::Instructions, 52_344_504, 58_900_000),
-    of(Load::ClientInProcess, Work::Instructions, 57_962_029, 65_300_000),
-    of(Load::ClientOverBytes, Work::Instructions, 90_584_126, 102_000_000),
+    of(Load::FramesInProcess, Work::Instructions, 28_719_563, 32_400_000),
+    of(Load::FramesOverBytes, Work::Instructions, 39_766_539, 44_800_000),
+    of(Load::CrowdOverBytes, Work::Instructions, 41_872_199, 47_200_000),
+    of(Load::ClientInProcess, Work::Instructions, 51_301_131, 57_800_000),
+    of(Load::ClientOverBytes, Work::Instructions, 75_312_969, 84_800_000),
 ];
 
 #[test]
