@@ -28,13 +28,15 @@ pub(crate) fn counted_part(work: impl FnOnce()) {
     std::hint::black_box(()); // So that `work` is called from in here.
 }
 
-/// The instructions of each load; nothing where there is no tool, or the test is not built as its budgets were.
+/// The instructions of each load; nothing where there is no tool, or the test is not built as its budgets were. With
+/// `ROUNDTRIP_NO_SKIP` the tool has to be there.
 pub(crate) fn count() -> Vec<Count> {
     if !cfg!(debug_assertions) {
         skip("their budgets are for the test profile, and this is another");
         return Vec::new();
     }
     if !Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        assert!(env::var_os("ROUNDTRIP_NO_SKIP").is_none(), "valgrind is needed and does not run: install it");
         skip("valgrind is needed and does not run: install it");
         return Vec::new();
     }
