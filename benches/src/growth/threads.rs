@@ -76,19 +76,19 @@ impl Pair {
             for (number, name) in names.iter().enumerate() {
                 frames.push_back(Bind { number: ChannelNumber(number as u32), channel: name.clone() }.into());
             }
-            send(&mut *connection, &mut frames)?;
+            tell(&mut *connection, &mut frames)?;
             anyhow::Ok(connection)
         };
         let (mut requester, mut service) = (connect(b'r')?, connect(b's')?);
         let name = RequesterName::new(format!("bench-{number}"))?;
         let introduce = Introduce { number: REQUESTER, requester: name, unnamed: false };
-        send(&mut *requester, &mut [introduce.into()].into())?;
+        tell(&mut *requester, &mut [introduce.into()].into())?;
         let credit = (CREDIT / channels).min(4096);
         let subscriptions = (0..channels).map(|number| {
             let (service, channel, hold) = (ServiceNumber(number), ChannelNumber(number), Hold::Connection);
             Subscribe { service, channel, credit, hold, lease_ms: None }.into()
         });
-        send(&mut *service, &mut subscriptions.collect())?;
+        tell(&mut *service, &mut subscriptions.collect())?;
         let payload = Bytes::from_static(&[7; 128]);
         Ok(Self { requester, service, number, channels, payload, next: 0, under_way: 0, done: 0 })
     }
@@ -145,6 +145,14 @@ impl Pair {
         }
         send(&mut *self.service, &mut settled)
     }
+}
+
+/// Sends all, whose answers are not looked at.
+fn tell(connection: &mut dyn Connection, frames: &mut VecDeque<Frame>) -> anyhow::Result<()> {
+    while connection.poll_send(&mut Context::from_waker(Waker::noop()), frames).is_pending() {
+        received(connection)?;
+    }
+    received(connection).map(drop)
 }
 
 fn send(connection: &mut dyn Connection, frames: &mut VecDeque<Frame>) -> anyhow::Result<()> {
