@@ -149,10 +149,13 @@ impl Pair {
 
 /// Sends all, whose answers are not looked at.
 fn tell(connection: &mut dyn Connection, frames: &mut VecDeque<Frame>) -> anyhow::Result<()> {
-    while connection.poll_send(&mut Context::from_waker(Waker::noop()), frames).is_pending() {
+    loop {
+        let sent = connection.poll_send(&mut Context::from_waker(Waker::noop()), frames);
         received(connection)?;
+        if let Poll::Ready(sent) = sent {
+            return Ok(sent?);
+        }
     }
-    received(connection).map(drop)
 }
 
 fn send(connection: &mut dyn Connection, frames: &mut VecDeque<Frame>) -> anyhow::Result<()> {
