@@ -11,6 +11,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use roundtrip::{ChannelName, RequesterName, TicketId};
+use roundtrip_gateway::Host;
 
 pub(crate) use data::{Data, Folder};
 pub(crate) use dead_letters::{DeadLetters, Letters, ListLetters};
@@ -30,8 +31,8 @@ pub(crate) const FIRST_COMMANDS: &str = "Roundtrip carries requests to services 
 `roundtrip --help` lists every command, `roundtrip COMMAND --help` has an example for each.";
 
 const EXIT_STATUS: &str = "Exit status: 0 replied (other commands: done), 1 any other outcome, 2 usage, 3 refused, \
-4 cannot connect (broker: cannot listen), 5 unknown ticket, 6 stopped with accepted requests failed, 124 --wait passed, \
-130 Ctrl-C (broker, serve and replies --follow, stopped in good order: 0).
+4 cannot connect (broker, gateway: cannot listen), 5 unknown ticket, 6 stopped with accepted requests failed, 124 --wait passed, \
+130 Ctrl-C (broker, gateway, serve and replies --follow, stopped in good order: 0).
 ROUNDTRIP_LOG sets what is logged to standard error: warn unless set, debug for more.";
 
 /// A message broker for asynchronous request-reply: requests go out, and every accepted one comes back with one outcome.
@@ -54,6 +55,7 @@ pub(crate) enum Command {
         Example, whatever is accepted survives SIGKILL and power cuts:\n  roundtrip broker --data ./roundtrip-data\n\
         Example, a file to begin with, and a look at it before it is used:\n  \
         roundtrip broker --print-config > roundtrip.toml; roundtrip broker --config roundtrip.toml --check\n\
+        Example, for curl and every language too:\n  roundtrip broker --http 127.0.0.1:7480\n\
         ROUNDTRIP_LISTEN, ROUNDTRIP_MEMORY and so on set the broker's own keys: a flag goes before the environment, that \
         before the file."
     )]
@@ -100,6 +102,12 @@ pub(crate) enum Command {
         progress, a line `::part text` a part. When the request is cancelled or expires, or its lease is lost, the command \
         gets SIGTERM and 5 s, then SIGKILL, and all that it has started with it.")]
     Serve(Serve),
+    /// Let programs of any language reach a broker over HTTP: requests, their state and their outcomes by curl.
+    #[command(after_help = "Example:\n  roundtrip gateway --broker 127.0.0.1:7420 --listen 127.0.0.1:7480\n\
+        Then, a request and its reply:\n  \
+        curl -sH 'Prefer: wait=20' -d hello http://127.0.0.1:7480/v1/channels/shout_request/requests\n\
+        Ctrl-C or SIGTERM lets it answer the calls that are under way, a second one stops it at once.")]
+    Gateway(Gateway),
     /// Ask the broker to drain and stop, as Ctrl-C on it would, and wait until it is gone.
     #[command(after_help = "Example:\n  roundtrip drain --broker 127.0.0.1:7420")]
     Drain(Drain),
@@ -158,12 +166,36 @@ pub(crate) struct Broker {
     /// How much of the disk the folder may take, such as 512MiB; 16GiB if nothing says otherwise.
     #[arg(long, value_name = "SIZE")]
     pub(crate) disk: Option<Size>,
+    /// Listen for HTTP too, for curl and every language, such as on 127.0.0.1:7480; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["check", "print_config"])]
+    pub(crate) http: Option<SocketAddr>,
+    /// A name under which HTTP is reached beside localhost and the loopback addresses; may stand several times.
+    #[arg(long, value_name = "NAME", requires = "http")]
+    pub(crate) host: Vec<Host>,
+    /// Listen on other addresses than loopback too: there are no permissions and no encryption yet.
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Print the ready line as JSON: {"event":"ready","listen":"127.0.0.1:43121"}; with --http, "http" too.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Gateway {
+    /// Where to listen for HTTP; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7480")]
+    pub(crate) listen: SocketAddr,
+    /// A name under which it is reached beside localhost and the loopback addresses; may stand several times.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Vec<Host>,
     /// Listen on other addresses than loopback too: there are no permissions and no encryption yet.
     #[arg(long)]
     pub(crate) insecure: bool,
     /// Print the ready line as JSON: {"event":"ready","listen":"127.0.0.1:43121"}.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) broker: BrokerAddress,
 }
 
 #[derive(Debug, Args)]
@@ -416,6 +448,9 @@ mod tests {
             "roundtrip dead-letters show c 0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11",
             "roundtrip dead-letters redrive c c:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11 0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b12",
             "roundtrip dead-letters purge c --all --json",
+            "roundtrip broker --http 127.0.0.1:0 --host broker.example --host 192.0.2.7",
+            "roundtrip gateway",
+            "roundtrip gateway --broker 127.0.0.1:1 --listen 127.0.0.1:0 --host broker.example --insecure --json",
             "roundtrip drain --broker 127.0.0.1:1",
             "roundtrip serve c --concurrency 4 -- tr a-z A-Z",
             "roundtrip channels --json",
@@ -435,6 +470,9 @@ mod tests {
             "roundtrip request c x --one-way --json",
             "roundtrip request c x --no-wait --cancel-on-interrupt",
             "roundtrip broker --check",
+            "roundtrip broker --http here",
+            "roundtrip broker --host broker.example",
+            "roundtrip gateway --host http://broker.example",
             "roundtrip status nonsense",
             "roundtrip dead-letters",
             "roundtrip dead-letters purge c",

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use roundtrip::Client;
 use roundtrip::broker::Broker;
-use serde::Serialize;
 
 use crate::color::Color;
 use crate::configuration::{Configuration, Flags};
 use crate::duration;
 use crate::exit::{Exit, Quit};
+use crate::http::Face;
 use crate::output::{self, tell};
 use crate::signal::{StopSignals, survive_file_limits};
-use crate::{arguments, channels, recovery};
+use crate::{arguments, channels, loopback, ready, recovery};
 
 pub(crate) async fn run(arguments: arguments::Broker, color: Color) -> Result<Exit, Quit> {
-    let arguments::Broker { config, check, print_config, listen, data, disk, insecure, json } = arguments;
+    let arguments::Broker { config, check, print_config, listen, data, disk, http, host, insecure, json } = arguments;
     if let Some(file) = config.as_deref().filter(|_| check) {
         return good(file, data.is_some());
     }
@@ -25,23 +25,16 @@ pub(crate) async fn run(arguments: arguments::Broker, color: Color) -> Result<Ex
         return output::payload(configuration.to_text().as_bytes()).map(|()| Exit::Done);
     }
     let listen = configuration.listen();
-    if !listen.ip().is_loopback() {
-        if !insecure {
-            return Err(Quit::usage(format!(
-                "{listen} can be reached from other machines, and there are no permissions and no encryption yet: listen on \
-                 127.0.0.1, or add --insecure if everybody who can reach it may read and send everything"
-            )));
-        }
-        tell(&format!(
-            "warning: everybody who can reach {listen} may read and send everything: no permissions, no encryption"
-        ));
+    for reachable in [Some(listen), http].into_iter().flatten() {
+        loopback::insist(reachable, insecure)?;
     }
     let mut stop = StopSignals::listen()?;
     survive_file_limits();
     configuration.check_data()?;
     let broker = start(&configuration)?;
     let listening = broker.listen(listen).await.map_err(|error| Quit::saying(Exit::NoConnection, error.to_string()))?;
-    ready(&listening.to_string(), json)?;
+    let face = http.map(|http| Face::start(http, host, broker.connect())).transpose()?;
+    ready::tell(&ready::Ready { listen: listening, http: face.as_ref().map(Face::address) }, json)?;
 
     let recovering = async {
         recovery::show(&broker, color).await;
@@ -58,7 +51,12 @@ pub(crate) async fn run(arguments: arguments::Broker, color: Color) -> Result<Ex
     // Held outside of the select: the broker must still be there when it is asked what a second signal ends.
     let mut draining = std::pin::pin!(broker.shutdown());
     let left = tokio::select! {
-        report = &mut draining => Left { kept: report.kept, failed: report.failed },
+        report = &mut draining => {
+            if let Some(face) = face {
+                face.stop().await;
+            }
+            Left { kept: report.kept, failed: report.failed }
+        }
         () = stop.next() => Left::now(&observer, &configuration).await,
     };
     Ok(left.tell())
@@ -114,23 +112,4 @@ fn good(file: &Path, has_data: bool) -> Result<Exit, Quit> {
 fn start(configuration: &Configuration) -> Result<Broker, Quit> {
     let broker = configuration.builder().remote_drain(true).start();
     broker.map_err(|error| Quit::usage(error.to_string()))
-}
-
-/// One line, for whoever waits for it.
-fn ready(listening: &str, json: bool) -> Result<(), Quit> {
-    #[derive(Serialize)]
-    struct Ready<'a> {
-        event: &'static str,
-        listen: &'a str,
-    }
-    let printed = if json {
-        output::json_line(&Ready { event: "ready", listen: listening })
-    } else {
-        output::line(&format!("ready on {listening}"))
-    };
-    match printed {
-        // Nobody reads the line: that is no reason not to be a broker.
-        Err(Quit::PipeClosed) => Ok(()),
-        printed => printed,
-    }
 }

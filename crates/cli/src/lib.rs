@@ -18,12 +18,16 @@ mod demo;
 mod drain;
 mod duration;
 mod exit;
+mod gateway;
 mod hint;
+mod http;
 mod lifeline;
+mod loopback;
 mod nearest;
 mod output;
 mod part;
 mod payload;
+mod ready;
 mod record;
 mod recovery;
 mod replies;
@@ -79,6 +83,7 @@ fn run(arguments: Arguments) -> Result<Exit, Quit> {
         Command::Status(status) => on_runtime(status::run(status)),
         Command::Cancel(cancel) => on_runtime(cancel::run(cancel)),
         Command::DeadLetters(dead_letters) => on_runtime(dead_letters::run(dead_letters, color)),
+        Command::Gateway(gateway) => on_runtime(gateway::run(gateway)),
         Command::Drain(drain) => on_runtime(drain::run(drain)),
         Command::Serve(serve) => on_runtime(serve::run(serve)),
         Command::ServeGuard => Ok(serve::guard::run()),

@@ -12,6 +12,7 @@ mod demo;
 mod drain;
 mod durable;
 mod garbage;
+mod http;
 mod parts;
 mod readme;
 mod replies;

@@ -1,0 +1,27 @@
+//! `POST /v1/requests/{ticket}/acknowledge`: the outcome was handled, and the broker may forget it.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+
+use crate::answer::within;
+use crate::gateway::Shared;
+use crate::path::{self, Segment};
+use crate::problem::Problem;
+use crate::requester;
+
+/// Under the name in `Roundtrip-Requester`, where the request has one. What was acknowledged before stays so.
+pub(crate) async fn acknowledge(
+    State(shared): State<Arc<Shared>>,
+    ticket: Segment,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let id = path::ticket(ticket)?;
+    let requester = match requester::named(&headers)? {
+        Some(name) => shared.client.requester(name.as_str()),
+        None => shared.unnamed.clone(),
+    };
+    within(shared.answer_timeout, requester.attach_raw(id).acknowledge()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

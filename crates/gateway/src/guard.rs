@@ -1,0 +1,150 @@
+//! What keeps a web page anywhere from reaching a broker on this machine: who is let in, and what an answer may do.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::field;
+use crate::gateway::Shared;
+use crate::host::{Authority, Host};
+use crate::problem::Problem;
+
+/// Lets a call in that means this gateway and comes from no foreign page.
+pub(crate) async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    match check(&shared.hosts, request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// A payload is whatever its sender made it, so that a browser shall neither run, nor guess at, nor keep it.
+pub(crate) async fn confine(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'"),
+    );
+    response
+}
+
+fn check(hosts: &[Host], uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let host = field::single(headers, "host")?;
+    let Some(host) = host.as_deref().and_then(Authority::parse) else {
+        return Err(Problem::invalid(
+            "The header Host must name the host that is asked, such as 127.0.0.1:7480; there is none, or it is none: \
+             send it as the URL has it.",
+        ));
+    };
+    // A request line with a whole URL goes before the header: both have to be good.
+    let named = uri.authority().map(|authority| Authority::parse(authority.as_str()));
+    let is_known =
+        |authority: &Authority| authority.is_loopback() || hosts.iter().any(|known| known.is(&authority.host));
+    if !is_known(&host) || named.is_some_and(|named| named.is_none_or(|named| !is_known(&named))) {
+        return Err(misdirected());
+    }
+    match field::single(headers, "origin")? {
+        Some(origin) if !is_own(&origin, &host) => return Err(foreign()),
+        _ => {}
+    }
+    // What a browser says where it leaves out the origin.
+    match field::single(headers, "sec-fetch-site")?.as_deref() {
+        Some("cross-site" | "same-site") => Err(foreign()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a page of this origin was served under the host that it asks now.
+fn is_own(origin: &str, host: &Authority) -> bool {
+    let (origin, usual) = match (origin.strip_prefix("http://"), origin.strip_prefix("https://")) {
+        (Some(rest), _) => (rest, 80),
+        (_, Some(rest)) => (rest, 443),
+        _ => return false,
+    };
+    Authority::parse(origin)
+        .is_some_and(|origin| origin.host == host.host && origin.port.unwrap_or(usual) == host.port.unwrap_or(usual))
+}
+
+fn misdirected() -> Problem {
+    Problem::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "unknown_host",
+        "This gateway is not reached under that host.",
+        "The host in Host and in the URL must be localhost, a loopback address, or one that the gateway was started \
+         with: ask for 127.0.0.1, or start it with --host NAME.",
+    )
+}
+
+fn foreign() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "foreign_origin",
+        "Pages of other origins may not ask this gateway.",
+        "The call comes from a web page that was not served under this host and port. Ask from a program instead, or \
+         through a server of your own.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(uri: &str, pairs: &[(&'static str, &'static str)]) -> Option<StatusCode> {
+        let headers = pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
+        let hosts = ["broker.example".parse().unwrap()];
+        check(&hosts, &uri.parse().unwrap(), &headers.collect()).err().map(|problem| problem.status())
+    }
+
+    #[test]
+    fn loopback_and_listed_hosts_are_let_in() {
+        for host in ["127.0.0.1:7480", "localhost", "[::1]:7480", "broker.example:1", "BROKER.example"] {
+            assert_eq!(status("/", &[("host", host)]), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn other_hosts_are_misdirected_in_the_url_too() {
+        for host in ["attacker.example", "broker.example.attacker.example", "192.0.2.7:7480"] {
+            assert_eq!(status("/", &[("host", host)]), Some(StatusCode::MISDIRECTED_REQUEST), "{host}");
+        }
+        let url = "http://attacker.example/healthz";
+        assert_eq!(status(url, &[("host", "localhost")]), Some(StatusCode::MISDIRECTED_REQUEST));
+        assert_eq!(status("http://localhost/healthz", &[("host", "localhost")]), None);
+    }
+
+    #[test]
+    fn no_host_or_one_that_is_none_is_bad_input() {
+        assert_eq!(status("/", &[]), Some(StatusCode::BAD_REQUEST));
+        assert_eq!(status("/", &[("host", "a b")]), Some(StatusCode::BAD_REQUEST));
+    }
+
+    #[test]
+    fn only_a_page_of_the_same_host_and_port_is_let_in() {
+        let of = |origin| status("/", &[("host", "localhost:7480"), ("origin", origin)]);
+        assert_eq!(of("http://localhost:7480"), None);
+        let foreign = [
+            "http://localhost:3000",
+            "http://localhost",
+            "http://attacker.example",
+            "null",
+            "",
+            "file://localhost:7480",
+        ];
+        for origin in foreign {
+            assert_eq!(of(origin), Some(StatusCode::FORBIDDEN), "{origin}");
+        }
+        assert_eq!(status("/", &[("host", "broker.example"), ("origin", "https://broker.example")]), None);
+        assert_eq!(status("/", &[("host", "broker.example:443"), ("origin", "https://broker.example")]), None);
+    }
+
+    #[test]
+    fn what_a_browser_says_of_the_site_counts_without_an_origin() {
+        let of = |site| status("/", &[("host", "localhost:7480"), ("sec-fetch-site", site)]);
+        assert_eq!((of("none"), of("same-origin")), (None, None));
+        assert_eq!((of("cross-site"), of("same-site")), (Some(StatusCode::FORBIDDEN), Some(StatusCode::FORBIDDEN)));
+    }
+}

@@ -1,0 +1,120 @@
+//! What the gateway says when it refuses: problem details of RFC 9457, with a code, and what to do.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// The media type of problem details.
+pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+const TYPE_PREFIX: &str = "urn:roundtrip:problem:";
+
+/// Why a call was not answered with what it asked for. Says nothing about a request's end.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: Cow<'static, str>,
+    retry_after: Option<Duration>,
+    location: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { status, code, title, detail: detail.into(), retry_after: None, location: None }
+    }
+
+    /// Something in the call contradicts the contract.
+    pub(crate) fn invalid(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", "The call is not as it has to be.", detail)
+    }
+
+    /// The broker does not answer, or nobody can say so.
+    pub(crate) fn no_broker() -> Self {
+        let detail = "The gateway has no answer from its broker: it is not connected, or the broker is too busy. Try again; \
+                      /readyz says 200 when it is connected.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_broker", "The broker does not answer.", detail)
+            .retry_after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn unknown_path() -> Self {
+        let detail = "There is POST /v1/channels/{channel}/requests; GET and DELETE /v1/requests/{ticket}; GET \
+                      /v1/requests/{ticket}/reply; POST /v1/requests/{ticket}/acknowledge; GET /healthz and /readyz.";
+        Self::new(StatusCode::NOT_FOUND, "unknown_path", "There is nothing under this path.", detail)
+    }
+
+    pub(crate) fn other_method() -> Self {
+        let detail = "The path is right and the method is another: the header Allow lists those that there are.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "other_method", "The path does not take this method.", detail)
+    }
+
+    /// When to try again, which is told in whole seconds.
+    pub(crate) fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// Where to look for what may have been accepted.
+    pub(crate) fn location(mut self, path: String) -> Self {
+        self.location = Some(path);
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Details<'a> {
+            r#type: String,
+            title: &'a str,
+            status: u16,
+            detail: &'a str,
+            code: &'a str,
+        }
+        let details = Details {
+            r#type: format!("{TYPE_PREFIX}{}", self.code),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+        };
+        let mut response = json(self.status, PROBLEM_JSON, &details);
+        let headers = response.headers_mut();
+        if let Some(after) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, whole_seconds(after).into());
+        }
+        if let Some(Ok(path)) = self.location.map(HeaderValue::try_from) {
+            headers.insert(header::LOCATION, path);
+        }
+        response
+    }
+}
+
+/// An answer of JSON.
+pub(crate) fn json(status: StatusCode, media_type: HeaderValue, value: &impl Serialize) -> Response {
+    // Nothing that is answered here has a key that is no text.
+    let mut response = Response::new(Body::from(serde_json::to_vec(value).unwrap_or_default()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    response
+}
+
+/// Begun seconds included: whoever comes back then does not come too early.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0)).max(1)
+}

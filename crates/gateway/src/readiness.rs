@@ -1,0 +1,76 @@
+//! `/healthz` and `/readyz`: whether the gateway is there, and whether requests can be sent through it.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_core::Stream;
+use roundtrip_client::{Client, ConnectionEvent, Events};
+
+use crate::gateway::Shared;
+use crate::problem::Problem;
+
+/// What the client last said of its connection. Read when somebody asks, so that no task has to.
+pub(crate) struct Readiness(Mutex<Watch>);
+
+struct Watch {
+    events: Events,
+    state: Connection,
+}
+
+#[derive(Clone, Copy)]
+enum Connection {
+    None,
+    Open,
+    Draining,
+}
+
+impl Readiness {
+    pub(crate) fn of(client: &Client) -> Self {
+        Self(Mutex::new(Watch { events: client.events(), state: Connection::None }))
+    }
+
+    fn now(&self) -> Connection {
+        let mut watch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut nobody = Context::from_waker(Waker::noop());
+        while let Poll::Ready(event) = Pin::new(&mut watch.events).poll_next(&mut nobody) {
+            watch.state = match event {
+                Some(ConnectionEvent::Connected) => Connection::Open,
+                Some(ConnectionEvent::Draining { .. }) => Connection::Draining,
+                Some(ConnectionEvent::Disconnected) => Connection::None,
+                Some(_) => continue,
+                None => return Connection::None,
+            };
+        }
+        watch.state
+    }
+}
+
+/// The gateway is there.
+pub(crate) async fn healthz() -> Response {
+    told("ok\n")
+}
+
+/// Requests can be sent.
+pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
+    let problem = match shared.readiness.now() {
+        Connection::Open => return told("ready\n"),
+        Connection::None => Problem::no_broker(),
+        Connection::Draining => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "draining",
+            "The broker is stopping.",
+            "It takes no new requests; those it has can be read and waited for until it is gone.",
+        )
+        .retry_after(Duration::from_secs(1)),
+    };
+    problem.into_response()
+}
+
+fn told(text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"))], text).into_response()
+}

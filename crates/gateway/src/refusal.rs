@@ -1,0 +1,132 @@
+//! What a broker's refusal is over HTTP.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use roundtrip_client::{AcknowledgeError, CancelError, Refusal, RefusalCode, SubmitError, WaitError};
+
+use crate::path;
+use crate::problem::Problem;
+
+/// With these words a broker says that a channel lists its content types: it has no code of its own for that.
+const OF_CONTENT_TYPES: &str = "takes payloads of these content types";
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { code, message, retry_after_ms } = refusal;
+        let (status, title) = match code {
+            RefusalCode::UnknownChannel => (StatusCode::NOT_FOUND, "There is no such channel."),
+            RefusalCode::UnknownTicket => return unknown_ticket(),
+            RefusalCode::UnknownOperation => (StatusCode::BAD_REQUEST, "The channel does not take this operation."),
+            RefusalCode::Invalid if message.contains(OF_CONTENT_TYPES) => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The channel does not take this content type.")
+            }
+            RefusalCode::Invalid => (StatusCode::BAD_REQUEST, "The request contradicts the contract."),
+            RefusalCode::Forbidden => (StatusCode::FORBIDDEN, "This is not allowed to the caller."),
+            RefusalCode::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The request is too large."),
+            RefusalCode::KeyConflict => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "The idempotency key belongs to another request.")
+            }
+            RefusalCode::ChannelFull => (StatusCode::TOO_MANY_REQUESTS, "The channel is full."),
+            RefusalCode::MailboxFull => (StatusCode::TOO_MANY_REQUESTS, "The requester's mailbox is full."),
+            RefusalCode::BrokerFull => (StatusCode::SERVICE_UNAVAILABLE, "The broker is full."),
+            RefusalCode::Draining => (StatusCode::SERVICE_UNAVAILABLE, "The broker is stopping."),
+            RefusalCode::NoService => (StatusCode::SERVICE_UNAVAILABLE, "The channel has no service now."),
+            RefusalCode::Storage => (StatusCode::SERVICE_UNAVAILABLE, "The broker's disk keeps nothing now."),
+            _ => (StatusCode::SERVICE_UNAVAILABLE, "The broker refused the request."),
+        };
+        let problem = Self::new(status, code.as_str(), title, message);
+        match retry_after_ms {
+            Some(after) => problem.retry_after(Duration::from_millis(after)),
+            None => problem,
+        }
+    }
+}
+
+impl From<SubmitError> for Problem {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Refused(refusal) => refusal.into(),
+            SubmitError::Unconfirmed { ticket } | SubmitError::ClientClosed { ticket } => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unconfirmed",
+                "The broker did not say in time whether it accepts the request.",
+                "The request may or may not have been accepted: Location says where it is if it was. To send it again and \
+                 be sure that it is one request, give it an Idempotency-Key from the beginning.",
+            )
+            .retry_after(Duration::from_secs(1))
+            .location(path::of_request(&ticket)),
+            SubmitError::TooLarge { part, found, limit } => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                RefusalCode::TooLarge.as_str(),
+                "The request is too large.",
+                format!("The request's {part} may have {limit} bytes and has {found}: send less."),
+            ),
+            SubmitError::TooManyOpen { .. } => too_many(),
+            SubmitError::Name(error) => Self::invalid(error.to_string()),
+            _ => Self::no_broker(),
+        }
+    }
+}
+
+impl From<WaitError> for Problem {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::UnknownTicket => unknown_ticket(),
+            WaitError::Refused(refusal) => refusal.into(),
+            WaitError::TooManyOpen { .. } => too_many(),
+            WaitError::Name(error) => Self::invalid(error.to_string()),
+            _ => Self::no_broker(),
+        }
+    }
+}
+
+impl From<CancelError> for Problem {
+    fn from(error: CancelError) -> Self {
+        match error {
+            CancelError::UnknownTicket => unknown_ticket(),
+            CancelError::Name(error) => Self::invalid(error.to_string()),
+            _ => Self::no_broker(),
+        }
+    }
+}
+
+impl From<AcknowledgeError> for Problem {
+    fn from(error: AcknowledgeError) -> Self {
+        match error {
+            AcknowledgeError::NoOutcomeYet => Self::new(
+                StatusCode::CONFLICT,
+                "no_outcome_yet",
+                "There is nothing to acknowledge yet.",
+                "The request has no outcome yet: wait for it with GET on its /reply?wait=20, then acknowledge.",
+            ),
+            AcknowledgeError::Forbidden => Self::new(
+                StatusCode::FORBIDDEN,
+                RefusalCode::Forbidden.as_str(),
+                "The request belongs to another requester.",
+                "An outcome is acknowledged under its requester's name: send it in Roundtrip-Requester.",
+            ),
+            _ => Self::no_broker(),
+        }
+    }
+}
+
+fn unknown_ticket() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        RefusalCode::UnknownTicket.as_str(),
+        "The broker does not know this ticket.",
+        "It was never accepted, was acknowledged before, is past its channel's retention, or was held in memory by a \
+         broker that was started anew.",
+    )
+}
+
+fn too_many() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        RefusalCode::BrokerFull.as_str(),
+        "The gateway follows as many requests as its broker allows.",
+        "Too many calls wait at once: try again later, or wait with fewer.",
+    )
+    .retry_after(Duration::from_secs(1))
+}

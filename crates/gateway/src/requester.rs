@@ -1,0 +1,22 @@
+//! Names in headers, and the one under which a call is made.
+
+use axum::http::HeaderMap;
+use roundtrip_client::{NameError, RequesterName};
+
+use crate::field;
+use crate::problem::Problem;
+
+/// The name in `Roundtrip-Requester`; none if the call gives none.
+pub(crate) fn named(headers: &HeaderMap) -> Result<Option<RequesterName>, Problem> {
+    name(headers, "roundtrip-requester", RequesterName::new)
+}
+
+/// A name in a header.
+pub(crate) fn name<T>(
+    headers: &HeaderMap,
+    header: &'static str,
+    parse: impl FnOnce(String) -> Result<T, NameError>,
+) -> Result<Option<T>, Problem> {
+    let Some(text) = field::single(headers, header)? else { return Ok(None) };
+    parse(text).map(Some).map_err(|error| Problem::invalid(format!("The header {header} must be a name: {error}.")))
+}
