@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use roundtrip_protocol::{ChannelName, NameError, OpenMode, RequestId, RequesterName, Ticket as TicketId};
+use roundtrip_protocol::{ChannelName, NameError, OpenMode, RequestId, RequesterName, Text, Ticket as TicketId};
 
 use crate::call::Call;
 use crate::id::new_uuid;
@@ -91,8 +91,7 @@ impl Requester {
 
     /// Submits bytes to a channel.
     pub fn submit_raw(&self, channel: impl AsRef<str>, operation: impl Into<String>, message: Message) -> SubmitRaw {
-        let operation: String = operation.into();
-        SubmitRaw::new(self.introduced.clone(), channel.as_ref(), operation, message)
+        SubmitRaw::new(self.introduced.clone(), channel.as_ref(), Text::from(operation.into()), message)
     }
 
     /// A ticket to store before the submission, and to submit [`under`](Submit::under).

@@ -1,6 +1,5 @@
 //! Submitting: what a request carries, and how it can go wrong.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
@@ -10,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use roundtrip_protocol::{
-    ChannelName, DEFAULT_PRIORITY, Headers, NameError, Refusal, RefusalCode, ReplyTo, Ticket as TicketId,
+    ChannelName, DEFAULT_PRIORITY, Headers, Label, NameError, Refusal, RefusalCode, ReplyTo, Text, Ticket as TicketId,
 };
 
 use crate::message::{JSON, Message};
@@ -27,9 +26,8 @@ use crate::ticket::{RawTicket, Ticket};
 pub struct SubmitRaw {
     requester: Result<Arc<Introduced>, NameError>,
     channel: Result<ChannelName, NameError>,
-    operation: Cow<'static, str>,
-    content_type: Cow<'static, str>,
-    headers: Headers,
+    operation: Text,
+    label: Label,
     payload: Result<Bytes, SubmitError>,
     terms: Terms,
     reply_channel: Result<(), NameError>,
@@ -41,20 +39,20 @@ impl SubmitRaw {
     pub(crate) fn new(
         requester: Result<Arc<Introduced>, NameError>,
         channel: &str,
-        operation: impl Into<Cow<'static, str>>,
+        operation: Text,
         message: Message,
     ) -> Self {
         let channel = match &requester {
             Ok(requester) => requester.channel(channel),
             Err(_) => ChannelName::new(channel),
         };
+        let (label, payload) = message.into_parts();
         Self {
             requester,
             channel,
-            operation: operation.into(),
-            content_type: message.content_type.into(),
-            headers: message.headers,
-            payload: Ok(message.payload),
+            operation,
+            label,
+            payload: Ok(payload),
             terms: Terms {
                 reply: ReplyTo::Own,
                 priority: DEFAULT_PRIORITY,
@@ -141,8 +139,7 @@ impl SubmitRaw {
             fresh,
             terms: self.terms,
             operation: self.operation,
-            content_type: self.content_type,
-            headers: self.headers,
+            label: self.label,
             payload,
             timeout: self.timeout,
         };
@@ -178,19 +175,20 @@ impl<Op: Operation> Submit<Op> {
     pub(crate) fn new(requester: Result<Arc<Introduced>, NameError>, operation: Op) -> Self {
         let json = serde_json::to_vec(&operation).map(Bytes::from);
         let payload = json.map_err(|_| SubmitError::Unencodable { operation: Op::NAME });
-        let raw = SubmitRaw::new(requester, Op::CHANNEL, Op::NAME, Message::default());
-        Self { raw: SubmitRaw { content_type: JSON.into(), payload, ..raw }, operation: PhantomData }
+        let raw = SubmitRaw::new(requester, Op::CHANNEL, Text::from_static(Op::NAME), Message::default());
+        let label = Label { content_type: Text::from_static(JSON), ..Label::default() };
+        Self { raw: SubmitRaw { label, payload, ..raw }, operation: PhantomData }
     }
 
     /// Adds an application header. The broker passes it on and does not read it.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.raw.headers.0.push((name.into(), value.into()));
+        self.raw.label.headers.0.push((name.into(), value.into()));
         self
     }
 
     /// Sets all application headers.
     pub fn headers(mut self, headers: Headers) -> Self {
-        self.raw.headers = headers;
+        self.raw.label.headers = headers;
         self
     }
 

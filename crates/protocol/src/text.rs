@@ -20,6 +20,12 @@ use smol_str::SmolStr;
 pub struct Text(SmolStr);
 
 impl Text {
+    /// A text that is part of the program: it allocates nothing, however long it is.
+    #[must_use]
+    pub const fn from_static(text: &'static str) -> Self {
+        Self(SmolStr::new_static(text))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

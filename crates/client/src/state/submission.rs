@@ -1,12 +1,11 @@
 //! Submissions: each is kept whole until the broker has answered it, and sent again over every new connection.
 
-use std::borrow::Cow;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use roundtrip_protocol::{
-    ChannelNumber, Duplicate, Frame, Header, Headers, Label, ReplyTo, RequestId, RequesterNumber, Submit, Text, Ticket,
+    ChannelNumber, Duplicate, Frame, Header, Label, ReplyTo, RequestId, RequesterNumber, Submit, Text, Ticket,
     TicketNumber,
 };
 use tokio::time::Instant;
@@ -27,9 +26,8 @@ pub(crate) struct NewSubmission {
     /// Whether the ticket was made for this submission, so that nobody can know it.
     pub(crate) fresh: bool,
     pub(crate) terms: Terms,
-    pub(crate) operation: Cow<'static, str>,
-    pub(crate) content_type: Cow<'static, str>,
-    pub(crate) headers: Headers,
+    pub(crate) operation: Text,
+    pub(crate) label: Label,
     pub(crate) payload: Bytes,
     /// How long to wait for the broker's answer; none: as long as the client usually does.
     pub(crate) timeout: Option<Duration>,
@@ -57,9 +55,8 @@ pub(super) struct Submission {
     pub(super) id: RequestId,
     order: u64,
     terms: Terms,
-    operation: Cow<'static, str>,
-    content_type: Cow<'static, str>,
-    headers: Headers,
+    operation: Text,
+    label: Label,
     payload: Bytes,
     /// Whether somebody may know its id already, so that acknowledgements under it wait for its answer.
     pub(super) repeated: bool,
@@ -80,16 +77,16 @@ impl Submission {
             deadline_ms: self.terms.deadline.map(begun_millis),
             delay_ms: begun_millis(self.terms.delay),
             key: self.terms.key.clone(),
-            operation: Text::from(&*self.operation),
-            label: Label { content_type: Text::from(&*self.content_type), headers: self.headers.clone() },
+            operation: self.operation.clone(),
+            label: self.label.clone(),
         })
     }
 
     /// How long its header may be, at most.
     fn header_bound(&self) -> usize {
         let key = self.terms.key.as_ref().map_or(0, String::len);
-        let headers = self.headers.bytes() + 16 * self.headers.0.len();
-        self.content_type.len() + headers + self.operation.len() + key + HEADER_SPARE
+        let label = self.label.bytes() + 16 * self.label.headers.0.len();
+        label + self.operation.len() + key + HEADER_SPARE
     }
 }
 
@@ -115,8 +112,7 @@ impl ClientState {
             order,
             terms: new.terms,
             operation: new.operation,
-            content_type: new.content_type,
-            headers: new.headers,
+            label: new.label,
             payload: new.payload,
             repeated: !new.fresh,
             wakers: Wakers::default(),

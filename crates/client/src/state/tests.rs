@@ -141,8 +141,7 @@ impl Scene {
             fresh,
             terms,
             operation: "resize".into(),
-            content_type: "".into(),
-            headers: Headers::default(),
+            label: Label::default(),
             payload: Bytes::from_static(payload.as_bytes()),
             timeout: None,
         };

@@ -71,8 +71,7 @@ fn headers_over_the_limit_are_refused_before_they_are_sent() {
         fresh: true,
         terms: terms(),
         operation: "".into(),
-        content_type: "x".repeat(70_000).into(),
-        headers: Headers::default(),
+        label: Label { content_type: "x".repeat(70_000).into(), headers: Headers::default() },
         payload: Bytes::new(),
         timeout: None,
     };
