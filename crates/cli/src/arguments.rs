@@ -2,6 +2,7 @@
 
 mod data;
 mod dead_letters;
+mod gateway;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use roundtrip_gateway::Host;
 
 pub(crate) use data::{Data, Folder};
 pub(crate) use dead_letters::{DeadLetters, Letters, ListLetters};
+pub(crate) use gateway::Gateway;
 
 use crate::color::Color;
 use crate::configuration::Size;
@@ -178,24 +180,6 @@ pub(crate) struct Broker {
     /// Print the ready line as JSON: {"event":"ready","listen":"127.0.0.1:43121"}; with --http, "http" too.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Gateway {
-    /// Where to listen for HTTP; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7480")]
-    pub(crate) listen: SocketAddr,
-    /// A name under which it is reached beside localhost and the loopback addresses; may stand several times.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) host: Vec<Host>,
-    /// Listen on other addresses than loopback too: there are no permissions and no encryption yet.
-    #[arg(long)]
-    pub(crate) insecure: bool,
-    /// Print the ready line as JSON: {"event":"ready","listen":"127.0.0.1:43121"}.
-    #[arg(long)]
-    pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) broker: BrokerAddress,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,5 @@
 //! `roundtrip gateway`: the face over HTTP of a broker that runs elsewhere.
 
-use roundtrip_gateway::Gateway;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, Quit};
@@ -18,7 +17,7 @@ pub(crate) async fn run(arguments: arguments::Gateway) -> Result<Exit, Quit> {
         () = stop.next() => return Ok(Exit::Interrupted),
     };
     let address = http::address(&listener)?;
-    let gateway = host.into_iter().fold(Gateway::builder(), |builder, host| builder.host(host)).build(client.clone());
+    let gateway = http::gateway(host, client.clone());
     ready::tell(&ready::Ready { listen: address, http: None }, json)?;
 
     let stopping = CancellationToken::new();

@@ -37,9 +37,8 @@ impl Face {
         let (ending, ended) = oneshot::channel();
         let serve = async move {
             let Ok(listener) = tokio::net::TcpListener::from_std(socket) else { return };
-            let gateway = hosts.into_iter().fold(Gateway::builder(), |builder, host| builder.host(host));
             // It ends when it is told to, and in no other way.
-            gateway.build(Client::new(broker)).serve_until(listener, stopped).await.ok();
+            gateway(hosts, Client::new(broker)).serve_until(listener, stopped).await.ok();
         };
         let thread = move || {
             runtime.block_on(serve);
@@ -59,6 +58,11 @@ impl Face {
         self.stopping.cancel();
         tokio::time::timeout(FAREWELL, self.ended).await.ok();
     }
+}
+
+/// A gateway that is reached under these names too.
+pub(crate) fn gateway(hosts: Vec<Host>, client: Client) -> Gateway {
+    hosts.into_iter().fold(Gateway::builder(), |builder, host| builder.host(host)).build(client)
 }
 
 /// Listens there for HTTP.

@@ -22,9 +22,9 @@ pub(crate) async fn reply(
     parameters: Parameters,
 ) -> Result<Response, Problem> {
     let id = path::ticket(ticket)?;
-    let wait = wait::asked(parameters)?.min(shared.longest_wait);
+    let wait = wait::asked(parameters)?;
     let ticket = shared.unnamed.attach_raw(id.clone());
-    if let Some(outcome) = wait::outcome(&ticket, wait).await? {
+    if let Some(outcome) = wait::outcome(&shared, &ticket, wait).await? {
         return Ok(outcome::answer(outcome));
     }
     let state = within(shared.answer_timeout, ticket.state()).await?;

@@ -25,8 +25,8 @@ pub(crate) async fn state(
     parameters: Parameters,
 ) -> Result<Response, Problem> {
     let id = path::ticket(ticket)?;
-    let wait = wait::asked(parameters)?.min(shared.longest_wait);
-    if !wait.is_zero() && wait::outcome(&shared.unnamed.attach_raw(id.clone()), wait).await?.is_some() {
+    let wait = wait::asked(parameters)?;
+    if !wait.is_zero() && wait::outcome(&shared, &shared.unnamed.attach_raw(id.clone()), wait).await?.is_some() {
         return Ok(see_reply(&id));
     }
     let state = within(shared.answer_timeout, shared.client.status(&id)).await?;

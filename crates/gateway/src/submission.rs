@@ -35,7 +35,7 @@ pub(crate) async fn submit(
 
     // From here on the request goes on whatever becomes of this call, and every answer says where.
     let preference = Preference::of(&headers);
-    let mut response = match wait::outcome(&ticket, preference.wait().min(shared.longest_wait)).await {
+    let mut response = match wait::outcome(&shared, &ticket, preference.wait()).await {
         Ok(Some(outcome)) => outcome::answer(outcome),
         Ok(None) | Err(_) => accepted(&ticket),
     };

@@ -6,6 +6,7 @@ use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use roundtrip_client::{Outcome, RawTicket, WaitError};
 
+use crate::gateway::Shared;
 use crate::problem::Problem;
 
 /// No call waits longer.
@@ -38,8 +39,10 @@ pub(crate) fn asked(parameters: Parameters) -> Result<Duration, Problem> {
     }
 }
 
-/// Waits that long for the outcome; none if it did not come. Whoever stops waiting stops nothing else.
-pub(crate) async fn outcome(ticket: &RawTicket, wait: Duration) -> Result<Option<Outcome>, WaitError> {
+/// Waits that long for the outcome, but no longer than the gateway has it; none if it did not come. Whoever stops waiting
+/// stops nothing else.
+pub(crate) async fn outcome(shared: &Shared, ticket: &RawTicket, wait: Duration) -> Result<Option<Outcome>, WaitError> {
+    let wait = wait.min(shared.longest_wait);
     if wait.is_zero() {
         return Ok(None);
     }
