@@ -118,8 +118,7 @@ impl Outbox {
             }
             Tell::Acknowledged { call, result } => self.put(Acknowledged { call, result }, Body::None),
             Tell::Refused { ticket, refusal } => {
-                let Some(closed) = self.open.close_ticket(ticket) else { return };
-                self.progress.remove(&ticket);
+                let Some(closed) = self.close_ticket(ticket) else { return };
                 let refusal = match closed.asked {
                     Asked::UnlessKnown(instead) if refusal.code == RefusalCode::UnknownTicket => *instead,
                     _ => refusal,

@@ -146,10 +146,9 @@ impl State {
         let Acknowledge { call, channel: number, id, requester, ticket } = *acknowledge;
         let requester = self.requester(requester)?.name.clone();
         // Of the same request, as it should be, it is let go of in the same step.
-        let of_the_same = |closed: &Ticket| (closed.channel, closed.id) == (number, id);
         let closed = ticket.and_then(|ticket| Some((ticket, self.peer.close_ticket(ticket)?)));
         let (along, other) = match closed {
-            Some((ticket, closed)) if of_the_same(&closed) => (Some(ticket), None),
+            Some((ticket, closed)) if (closed.channel, closed.id) == (number, id) => (Some(ticket), None),
             other => (None, other),
         };
         match self.binding(number)? {

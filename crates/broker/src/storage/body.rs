@@ -80,10 +80,10 @@ pub(super) fn content(head: &[u8], payload: Bytes) -> Option<Content> {
         }
         REPLY => Content::Answer(Answer::reply(rest.label()?, payload, Room::nothing())),
         FAILURE => {
-            let problem = Problem { code: rest.text()?, message: rest.text()? };
+            let problem = Problem::new(rest.text()?, rest.text()?);
             let content_type = match rest.byte()? {
                 0 => None,
-                1 => Some(rest.text()?),
+                1 => Some(rest.text()?.to_owned()),
                 _ => return None,
             };
             Content::Answer(Answer::problem(problem, content_type, payload, Room::nothing()))
@@ -142,7 +142,7 @@ impl Head {
 /// What is not read of a head yet.
 struct Rest<'a>(&'a [u8]);
 
-impl Rest<'_> {
+impl<'a> Rest<'a> {
     fn byte(&mut self) -> Option<u8> {
         let (byte, rest) = self.0.split_first()?;
         self.0 = rest;
@@ -155,18 +155,19 @@ impl Rest<'_> {
         usize::try_from(u32::from_le_bytes(*number)).ok()
     }
 
-    fn text(&mut self) -> Option<String> {
+    fn text(&mut self) -> Option<&'a str> {
         let length = self.number()?;
         let (text, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
-        String::from_utf8(text.to_vec()).ok()
+        std::str::from_utf8(text).ok()
     }
 
     fn label(&mut self) -> Option<Label> {
         let content_type = self.text()?.into();
         let count = self.number()?;
         // Whatever the count says, the texts are there or they are not: nothing is set aside for it.
-        let headers = (0..count).map(|_| Some((self.text()?, self.text()?))).collect::<Option<Vec<_>>>()?;
+        let headers =
+            (0..count).map(|_| Some((self.text()?.to_owned(), self.text()?.to_owned()))).collect::<Option<Vec<_>>>()?;
         Some(Label { content_type, headers: Headers(headers) })
     }
 }

@@ -217,7 +217,6 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::disk::Worker;
     use crate::storage::Row;
