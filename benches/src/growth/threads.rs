@@ -12,22 +12,20 @@ use anyhow::bail;
 use bytes::Bytes;
 use roundtrip::Broker;
 use roundtrip_protocol::{
-    Acknowledge, Bind, Call, ChannelName, ChannelNumber, Frame, Header, Hello, Hold, InstanceId, Introduce, Label,
-    ReplyTo, RequesterName, RequesterNumber, ServiceNumber, Settle, Settlement, Subscribe, TicketNumber, VERSION,
+    Acknowledge, Bind, Call, ChannelName, ChannelNumber, Frame, Header, Hold, Introduce, Label, ReplyTo, RequesterName,
+    ServiceNumber, Settle, Settlement, Subscribe, TicketNumber,
 };
 use roundtrip_transport::{Connect as _, Connection};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{LENGTH, WARM};
-use crate::lean::roundtrip::{id, submit};
+use crate::lean::roundtrip::{REQUESTER, hello, id, submit};
 
 /// How many requests each thread has under way.
 const OUTSTANDING: u32 = 64;
 
 /// How many deliveries a service takes at once, of all its channels.
 const CREDIT: u32 = 64 * 1024;
-
-const REQUESTER: RequesterNumber = RequesterNumber(0);
 
 /// How many requests a second so many threads do, each on so many channels: the same ones, or its own.
 pub(super) fn rate(threads: u32, channels: u32, are_shared: bool) -> anyhow::Result<f64> {
@@ -69,10 +67,7 @@ impl Pair {
         let names: Vec<_> = names.map(|name| ChannelName::new(format!("scale_{name}"))).collect::<Result<_, _>>()?;
         let connect = |kind: u8| {
             let mut connection = runtime.block_on(broker.connect().connect())?;
-            let instance = InstanceId::from_bytes((u128::from(kind) << 64 | u128::from(number)).to_le_bytes());
-            let software = "roundtrip-benches".to_owned();
-            let hello = Hello { lowest: VERSION, highest: VERSION, software, instance, connection: 1 };
-            let mut frames: VecDeque<Frame> = [hello.into()].into();
+            let mut frames: VecDeque<Frame> = [hello(kind, number as usize).into()].into();
             for (number, name) in names.iter().enumerate() {
                 frames.push_back(Bind { number: ChannelNumber(number as u32), channel: name.clone() }.into());
             }

@@ -28,7 +28,7 @@ const CREDIT: u32 = 4096;
 const LIMITS: Limits = Limits::with_max_payload(1024 * 1024);
 
 /// The number of the only requester of a connection.
-const REQUESTER: RequesterNumber = RequesterNumber(0);
+pub(crate) const REQUESTER: RequesterNumber = RequesterNumber(0);
 
 /// A broker at this address, and how many channels the requests go to in turn. A channel and the service on it have the
 /// same number. Requests are told that they were accepted, or of their outcome alone.
@@ -73,21 +73,11 @@ impl Roundtrip {
         Ok((socket, Answering::default()))
     }
 
-    /// A connection that is greeted. The instance is the number of who connects, which is known to nobody else: each
-    /// measurement has a broker of its own.
+    /// A connection that is greeted.
     fn greeted(&self, kind: u8, number: usize) -> anyhow::Result<TcpStream> {
-        let mut instance = [kind; 16];
-        instance[..8].copy_from_slice(&(number as u64).to_le_bytes());
         let mut socket = TcpStream::connect(&self.address)?;
-        let hello = Hello {
-            lowest: VERSION,
-            highest: VERSION,
-            software: "roundtrip-benches".to_owned(),
-            instance: InstanceId::from_bytes(instance),
-            connection: 1,
-        };
         let mut out = BytesMut::new();
-        put(&hello.into(), &mut out);
+        put(&hello(kind, number).into(), &mut out);
         socket.write_all(&out)?;
         let welcome = read_one(&mut socket)?;
         anyhow::ensure!(matches!(welcome, Header::Welcome(_)), "the broker answered {}", welcome.name());
@@ -136,6 +126,15 @@ impl Doors for Roundtrip {
     fn idle(&self, number: usize) -> anyhow::Result<TcpStream> {
         self.greeted(b'i', number)
     }
+}
+
+/// The first frame of who connects. Its instance is the number of that, which is known to nobody else: each measurement has
+/// a broker of its own.
+pub(crate) fn hello(kind: u8, number: usize) -> Hello {
+    let mut instance = [kind; 16];
+    instance[..8].copy_from_slice(&(number as u64).to_le_bytes());
+    let (software, instance) = ("roundtrip-benches".to_owned(), InstanceId::from_bytes(instance));
+    Hello { lowest: VERSION, highest: VERSION, software, instance, connection: 1 }
 }
 
 /// Reads the one frame that comes next, of those without a payload.
