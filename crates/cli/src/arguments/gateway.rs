@@ -1,4 +1,4 @@
-//! The arguments of `roundtrip gateway`.
+//! What there is to type after `roundtrip gateway`.
 
 use std::net::SocketAddr;
 
