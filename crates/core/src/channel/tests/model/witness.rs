@@ -33,6 +33,13 @@ struct Seen {
     outcome: Option<(String, Time)>,
 }
 
+impl Seen {
+    /// Its outcome is to come, or its retention lasts: after that it is forgotten, with its key.
+    fn is_kept(&self, settings: &Settings, now: Time) -> bool {
+        self.outcome.as_ref().is_none_or(|(_, at)| *at + settings.retention > now)
+    }
+}
+
 impl Witness {
     pub(super) fn see(&mut self, settings: &Settings, now: Time, asked: &Asked, effects: &[Effect<Numbers>]) {
         if let Asked::Submit { peer, ticket, asked } = asked
@@ -55,6 +62,7 @@ impl Witness {
         }
         if let Asked::Damaged { id } = asked
             && let Some(seen) = self.requests.get_mut(id)
+            && seen.is_kept(settings, now)
         {
             // The one reason for which there may be another outcome.
             seen.outcome = None;
@@ -138,8 +146,7 @@ impl Witness {
         for seen in self.requests.values() {
             let same =
                 seen.key.as_ref().is_some_and(|other| (&other.requester, &other.text) == (&key.requester, &key.text));
-            let lives = seen.outcome.as_ref().is_none_or(|(_, at)| *at + settings.retention > now);
-            assert!(!(same && lives), "I6: a second request under {key:?}");
+            assert!(!(same && seen.is_kept(settings, now)), "I6: a second request under {key:?}");
         }
     }
 
