@@ -228,6 +228,7 @@ Answer = Choice(
     "expired",
     "part_kept",
     "parts_full",
+    ("part_missing", Structure("part_missing", next=u32)),
 )
 Opening = Choice("Opening", "opened", "held", ("refused", Refusal))
 

@@ -453,10 +453,10 @@ class Parts(unittest.TestCase):
         self.assertEqual(next_part(requester)[1], 2)
         self.assertEqual(requester.expect("Outcome")[1], b"HELLO")
 
-    def test_a_part_sent_again_is_the_same_and_a_number_that_is_missing_is_invalid(self):
+    def test_a_part_sent_again_is_the_same_and_a_number_that_is_missing_is_told(self):
         _, service, requester, _, delivery = self.begun()
         self.assertEqual(add_part(service, delivery, 0, b"none"), "invalid")
-        self.assertEqual(add_part(service, delivery, 2, b"two"), "invalid")
+        self.assertEqual(add_part(service, delivery, 2, b"two"), ("part_missing", {"next": 1}))
         self.assertEqual(add_part(service, delivery, 1, b"one"), "part_kept")
         self.assertEqual(add_part(service, delivery, 1, b"one"), "part_kept")
         self.assertEqual(add_part(service, delivery, 2, b"two"), "part_kept")

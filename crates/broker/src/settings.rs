@@ -374,7 +374,7 @@ impl ChannelPlan {
         if !is_taken(&self.content_types, content_type) {
             let list = in_words(self.content_types.as_deref());
             let message = format!("channel {} takes payloads of these content types: {list}", self.name);
-            return Err(Refusal::new(RefusalCode::Invalid, message));
+            return Err(Refusal::new(RefusalCode::UnknownContentType, message));
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use crate::driver;
 use crate::events::Events;
 use crate::failure::{Failure, RawFailure};
 use crate::handler::{Raw, Request, Typed};
+use crate::held::{DeliveryToken, HeldDelivery};
 use crate::id::new_uuid;
 use crate::link::{Link, Shared};
 use crate::message::Message;
@@ -130,6 +131,13 @@ impl Client {
     #[must_use]
     pub fn pull(&self, channel: impl AsRef<str>) -> Puller {
         Puller::new(self.link.clone(), channel.as_ref())
+    }
+
+    /// Goes on with a delivery that was taken by lease and [left](crate::Pulled::leave), by this client or another one.
+    /// Asks nothing yet: whether the token still counts is told when the delivery is renewed or settled.
+    #[must_use]
+    pub fn held(&self, token: &DeliveryToken) -> HeldDelivery {
+        HeldDelivery::by_token(self.link.clone(), token.clone())
     }
 
     /// Ends a request by its ticket, from anywhere: its outcome is `cancelled`, unless it had one before. A service at

@@ -21,6 +21,12 @@ pub enum PartError {
         /// The limit that it passed: the channel's `parts_room` or `max_payload`, or one of the connection. In bytes.
         limit: u64,
     },
+    /// A part before it is missing. Only with [`HeldDelivery::after_part`](crate::HeldDelivery::after_part).
+    #[error("a part before this one is missing: the next one is number {next}")]
+    Missing {
+        /// The number that the next part has.
+        next: u32,
+    },
     /// The broker does not take it.
     #[error("the broker does not take this part, as something in it contradicts the contract")]
     Invalid,
@@ -43,6 +49,7 @@ impl From<PartFailure> for PartError {
         match failure {
             PartFailure::Full => Self::Full,
             PartFailure::TooLarge { limit } => Self::TooLarge { limit },
+            PartFailure::Missing { next } => Self::Missing { next },
             PartFailure::Invalid => Self::Invalid,
             PartFailure::Settled => Self::Settled,
             PartFailure::Stopped(reason) => Self::Stopped(reason),

@@ -8,9 +8,6 @@ use roundtrip_client::{AcknowledgeError, CancelError, Refusal, RefusalCode, Subm
 use crate::path;
 use crate::problem::Problem;
 
-/// With these words a broker says that a channel lists its content types: it has no code of its own for that.
-const OF_CONTENT_TYPES: &str = "takes payloads of these content types";
-
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let Refusal { code, message, retry_after_ms } = refusal;
@@ -18,7 +15,7 @@ impl From<Refusal> for Problem {
             RefusalCode::UnknownChannel => (StatusCode::NOT_FOUND, "There is no such channel."),
             RefusalCode::UnknownTicket => return unknown_ticket(),
             RefusalCode::UnknownOperation => (StatusCode::BAD_REQUEST, "The channel does not take this operation."),
-            RefusalCode::Invalid if message.contains(OF_CONTENT_TYPES) => {
+            RefusalCode::UnknownContentType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The channel does not take this content type.")
             }
             RefusalCode::Invalid => (StatusCode::BAD_REQUEST, "The request contradicts the contract."),

@@ -98,6 +98,8 @@ codes! {
         KeyConflict = 12 "key_conflict",
         /// The channel is durable, and its disk does not keep anything now.
         Storage = 13 "storage",
+        /// The channel lists the content types that it takes, and this is none of them.
+        UnknownContentType = 14 "unknown_content_type",
     }
 }
 

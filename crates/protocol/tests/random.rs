@@ -379,6 +379,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         Just(Answer::Expired),
         Just(Answer::PartKept),
         Just(Answer::PartsFull),
+        any::<u32>().prop_map(|next| Answer::PartMissing { next }),
     ]
 }
 

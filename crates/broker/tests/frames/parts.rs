@@ -66,7 +66,7 @@ over_both! {
     async fn a_part_sent_again_is_the_same_part(way) {
         let place = way.start(Broker::builder()).await;
         let (mut requester, mut service, _, token) = at_work(&place, 9).await;
-        assert_eq!(service.add_part(token, 2, "early").await, Answer::Invalid);
+        assert_eq!(service.add_part(token, 2, "early").await, Answer::PartMissing { next: 1 });
         assert_eq!(service.add_part(token, 1, "a").await, Answer::PartKept);
         assert_eq!(service.add_part(token, 1, "a").await, Answer::PartKept);
         assert_eq!(service.add_part(token, 2, "b").await, Answer::PartKept);

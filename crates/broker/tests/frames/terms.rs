@@ -112,7 +112,7 @@ over_both! {
         assert!(refusal.message.contains("cook, bake"), "{}", refusal.message);
         let label = Label { content_type: "application/pdf".into(), ..Label::default() };
         let refusal = requester.refused(Submit { label, ..submission(1, new_id()) }, "").await;
-        assert_eq!(refusal.code, RefusalCode::Invalid);
+        assert_eq!(refusal.code, RefusalCode::UnknownContentType);
         assert!(refusal.message.contains("text/plain"), "{}", refusal.message);
         requester.submit(1, "").await;
         next!(requester, Accepted);

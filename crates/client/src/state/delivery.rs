@@ -3,6 +3,7 @@
 //! Here: who holds one, and how it ends. How it is settled, stopped, taken back, and what is told of it meanwhile, have
 //! files of their own.
 
+mod by_token;
 mod part;
 mod progress;
 mod settlement;
@@ -64,7 +65,8 @@ enum Phase {
 }
 
 pub(super) struct DeliveryEntry {
-    service: ServiceNumber,
+    /// Whose it is; nobody's here if it is known by its token alone.
+    service: Option<ServiceNumber>,
     channel: ChannelNumber,
     token: Token,
     hold: Hold,
@@ -76,6 +78,8 @@ pub(super) struct DeliveryEntry {
     progress: Option<Progress>,
     parts: Parts,
     held: bool,
+    /// Whether it is left to its lease when nobody here holds it any more, instead of given back.
+    is_left: bool,
     /// How its handler is told to stop, while one works on it.
     pub(super) stop: Option<Arc<StopSignal>>,
     wakers: Wakers,
@@ -103,7 +107,7 @@ impl ClientState {
         }
         entry.note_held();
         let key = DeliveryKey(self.deliveries.insert(DeliveryEntry {
-            service,
+            service: Some(service),
             channel,
             token,
             hold,
@@ -112,8 +116,9 @@ impl ClientState {
             phase: Phase::Running,
             rejected: None,
             progress: None,
-            parts: Parts::default(),
+            parts: Parts::behind(Some(0)),
             held: is_wanted,
+            is_left: false,
             stop: None,
             wakers: Wakers::default(),
         }));
@@ -173,7 +178,7 @@ impl ClientState {
 
     /// The service has ended before its handlers: they are told, without a reason.
     pub(super) fn abandon_handlers(&mut self, service: ServiceNumber) {
-        let handlers = self.deliveries.iter().filter(|(_, entry)| entry.service == service);
+        let handlers = self.deliveries.iter().filter(|(_, entry)| entry.service == Some(service));
         self.stopped.extend(handlers.filter_map(|(_, entry)| Some((entry.stop.clone()?, None))));
     }
 
@@ -197,7 +202,7 @@ impl ClientState {
     /// The deliveries of a service that handlers still work on.
     fn at_work_for(&self, service: ServiceNumber) -> Vec<DeliveryKey> {
         let is_at_work = |(_, entry): &(u32, &DeliveryEntry)| {
-            entry.service == service
+            entry.service == Some(service)
                 && entry.hold == Hold::Connection
                 && matches!(entry.phase, Phase::Running | Phase::Stopping { .. })
         };
@@ -224,7 +229,9 @@ impl ClientState {
                 self.deadlines.remove(&(at, key));
             }
         }
-        self.note_delivery_over(service);
+        if let Some(service) = service {
+            self.note_delivery_over(service);
+        }
     }
 
     fn forget_lease(&mut self, lease_ms: u64) {

@@ -111,7 +111,10 @@ impl<H: Handles> Step<'_, H> {
         if number < parts.end() && number > 0 {
             return Answer::PartKept;
         }
-        if number != parts.end() {
+        if number > parts.end() {
+            return Answer::PartMissing { next: parts.end() };
+        }
+        if number == 0 {
             return Answer::Invalid;
         }
         if bytes > room {

@@ -86,7 +86,7 @@ async fn what_the_broker_refuses_has_its_code_and_when_to_come_back() {
     };
     refusal(submit("other_request").await, 404, "unknown_channel").await;
     refusal(submit("sums_request").await, 400, "unknown_operation").await;
-    refusal(submit("json_request").await, 415, "invalid").await;
+    refusal(submit("json_request").await, 415, "unknown_content_type").await;
     let nobody = submit("nobody_request").await;
     header(&nobody, "retry-after");
     refusal(nobody, 503, "no_service").await;

@@ -296,6 +296,11 @@ pub enum Answer {
     PartKept,
     /// The request's unacknowledged parts fill the channel's `parts_room`: add this one again after [`PartsRoom`].
     PartsFull,
+    /// The part was not kept, as one before it is missing: it is neither one that was kept nor the next.
+    PartMissing {
+        /// The number of the next part.
+        next: u32,
+    },
 }
 
 /// Client to broker: how far the work is. Latest wins. It has no answer.

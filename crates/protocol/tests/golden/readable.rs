@@ -193,6 +193,7 @@ impl Readable for Answer {
             Self::Expired => text("expired"),
             Self::PartKept => text("part_kept"),
             Self::PartsFull => text("parts_full"),
+            Self::PartMissing { next } => choice("part_missing", object(&[("next", next.json())])),
             other => panic!("no readable form of {other:?} yet: add it above"),
         }
     }

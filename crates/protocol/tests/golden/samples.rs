@@ -268,6 +268,7 @@ fn service() -> Vec<(&'static str, Frame)> {
         ("answered_expired", answered(Answer::Expired).into()),
         ("answered_part_kept", answered(Answer::PartKept).into()),
         ("answered_parts_full", answered(Answer::PartsFull).into()),
+        ("answered_part_missing", answered(Answer::PartMissing { next: 3 }).into()),
         ("progress_report", ProgressReport { channel: ChannelNumber(1), token: token(), progress: progress() }.into()),
         ("stop_lease_lost", stop(StopReason::LeaseLost).into()),
         ("stop_broker_stopped", stop(StopReason::BrokerStopped).into()),

@@ -36,6 +36,7 @@ pub(crate) struct PartKey(pub(in crate::state) u32);
 pub(crate) enum PartFailure {
     Full,
     TooLarge { limit: u64 },
+    Missing { next: u32 },
     Invalid,
     Settled,
     Stopped(StopReason),
@@ -54,14 +55,23 @@ impl PartFailure {
 }
 
 /// What of a delivery's parts the broker keeps, and what it does not keep yet.
-#[derive(Default)]
 pub(super) struct Parts {
-    /// The number of the last one that is kept.
-    kept: u32,
+    /// The number of the last one that is kept; none if only the broker knows.
+    kept: Option<u32>,
     unkept: VecDeque<PartKey>,
 }
 
 impl Parts {
+    /// Behind a part with this number, if that is known.
+    pub(super) const fn behind(kept: Option<u32>) -> Self {
+        Self { kept, unkept: VecDeque::new() }
+    }
+
+    /// The number of the next one. Where it is not known, one under which none is kept: the answer tells.
+    fn next(&self) -> u32 {
+        self.kept.map_or(u32::MAX, |kept| kept.saturating_add(1))
+    }
+
     pub(super) fn are_kept(&self) -> bool {
         self.unkept.is_empty()
     }
@@ -170,10 +180,11 @@ impl ClientState {
         match answer {
             Answer::PartKept => {
                 let Some(entry) = self.deliveries.entry_mut(delivery.0) else { return };
-                entry.parts.kept += 1;
-                let number = entry.parts.kept;
+                let number = entry.parts.next();
+                entry.parts.kept = Some(number);
                 self.finish_part(part, Ok(number));
             }
+            Answer::PartMissing { next } => self.learn_next_part(part, next),
             Answer::PartsFull if waits => {
                 // Over another connection than it came by, nobody tells one who holds it by lease.
                 let is_told = self.deliveries.entry(delivery.0).is_some_and(|entry| entry.hold == Hold::Connection);
@@ -257,6 +268,20 @@ impl ClientState {
         tries.into_iter().for_each(|part| self.tell_of_part(part, Err(PartFailure::Full)));
     }
 
+    /// The broker says which number is the next. Who knew another is wrong in it.
+    fn learn_next_part(&mut self, part: PartKey, next: u32) {
+        let Some(key) = self.parts.entry(part.0).map(|entry| entry.delivery) else { return };
+        let Some(delivery) = self.deliveries.entry_mut(key.0) else { return };
+        if delivery.parts.kept.is_some() {
+            return self.finish_part(part, Err(PartFailure::Missing { next }));
+        }
+        delivery.parts.kept = Some(next.saturating_sub(1));
+        if let Some(entry) = self.parts.entry_mut(part.0) {
+            entry.place = Place::Queued;
+        }
+        self.send_first_part(key);
+    }
+
     fn finish_part(&mut self, part: PartKey, result: Result<u32, PartFailure>) {
         let Some(key) = self.parts.entry(part.0).map(|entry| entry.delivery) else { return };
         if let Some(delivery) = self.deliveries.entry_mut(key.0) {
@@ -283,7 +308,7 @@ impl ClientState {
         let (true, Some(limits)) = (self.line.is_open(), self.line.peer_limits()) else { return };
         let Some(delivery) = self.deliveries.entry(key.0) else { return };
         let Some(part) = delivery.parts.unkept.front().copied() else { return self.send_settlement(key) };
-        let (channel, token, number) = (delivery.channel, delivery.token, delivery.parts.kept + 1);
+        let (channel, token, number) = (delivery.channel, delivery.token, delivery.parts.next());
         let Some(entry) = self.parts.entry(part.0).filter(|entry| entry.place == Place::Queued) else { return };
         if let Some(limit) = entry.limit_passed(limits) {
             return self.finish_part(part, Err(PartFailure::TooLarge { limit }));

@@ -19,6 +19,18 @@ impl ClientState {
         }
     }
 
+    /// Says it while there still is somebody to ask.
+    pub(super) fn report_progress_now(&mut self, key: DeliveryKey) {
+        let is_open = self.line.is_open();
+        let Some(entry) = self.deliveries.entry_mut(key.0).filter(|entry| is_open && entry.is_running()) else {
+            return;
+        };
+        let Some(progress) = entry.progress.take() else { return };
+        let (channel, token) = (entry.channel, entry.token);
+        self.push_bind(channel);
+        self.push(Header::from(ProgressReport { channel, token, progress }));
+    }
+
     pub(in crate::state) fn poll_progress_reports(&mut self, frames: &mut VecDeque<Frame>) {
         if !self.line.is_open() || self.reporting.is_empty() {
             return;

@@ -26,7 +26,13 @@ pub(super) const HEADER_REST: usize = 8 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum SettleFailure {
     Stopped(StopReason),
-    TooLarge { limit: u64 },
+    TooLarge {
+        limit: u64,
+    },
+    /// Only of a delivery that is known by its token alone: every other settles again by itself.
+    MailboxBusy {
+        retry_after: Duration,
+    },
     Invalid,
     SettledBefore,
     Closed,
@@ -134,6 +140,10 @@ impl ClientState {
         kept.call = None;
         match answer {
             Answer::Settled => self.end_delivery(key, Phase::Settled),
+            Answer::MailboxBusy { retry_after_ms } if entry.service.is_none() => {
+                let retry_after = Duration::from_millis(retry_after_ms);
+                self.reject_settlement(key, SettleFailure::MailboxBusy { retry_after });
+            }
             Answer::MailboxBusy { retry_after_ms } => {
                 kept.waits = true;
                 self.timers.set(now + Duration::from_millis(retry_after_ms), Due::Settlement(key, token));
@@ -180,7 +190,7 @@ impl ClientState {
     /// Whether the end of the subscription would give back work that is done and waits for room, or for its parts.
     pub(in crate::state) fn has_unsent_settlement(&self, service: ServiceNumber) -> bool {
         let is_unsent = |entry: &DeliveryEntry| matches!(&entry.phase, Phase::Settling(kept) if !kept.is_on_wire());
-        self.deliveries.iter().any(|(_, entry)| entry.service == service && is_unsent(entry))
+        self.deliveries.iter().any(|(_, entry)| entry.service == Some(service) && is_unsent(entry))
     }
 
     pub(in crate::state) fn largest_kept_settlement(&self) -> Option<(usize, DeliveryKey)> {
@@ -241,6 +251,11 @@ impl ClientState {
             entry.phase = Phase::Running;
             entry.rejected = Some(failure);
             entry.wakers.wake_into(&mut self.woken);
+            match (entry.held, entry.is_left) {
+                (true, _) => {}
+                (false, true) => self.leave_delivery(key),
+                (false, false) => self.give_back(key),
+            }
             return;
         }
         let code = match failure {

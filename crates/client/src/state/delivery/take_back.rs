@@ -16,7 +16,8 @@ impl ClientState {
             if entry.hold == Hold::Lease || !matches!(entry.phase, Phase::Running | Phase::Settling(_)) {
                 continue;
             }
-            let (service, channel, token) = (entry.service, entry.channel, entry.token);
+            let Some(service) = entry.service else { continue };
+            let (channel, token) = (entry.channel, entry.token);
             let call = self.call_of_delivery(Question::TakeBack { delivery: key, token });
             self.restore_waits_for_call(call);
             self.push_bind(channel);

@@ -61,10 +61,10 @@ fn a_part_that_comes_again_is_kept_once() {
 }
 
 #[test]
-fn a_part_after_a_gap_is_invalid() {
+fn a_part_after_a_gap_is_not_kept_and_the_next_is_named() {
     let mut world = followed(10);
     add(&mut world, 1..=1);
-    assert_eq!(world.add_part(1, token(1, 1), 3, 1), ["1 answered Invalid"]);
+    assert_eq!(world.add_part(1, token(1, 1), 3, 1), ["1 answered PartMissing { next: 2 }"]);
 }
 
 #[test]

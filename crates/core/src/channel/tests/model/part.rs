@@ -15,7 +15,7 @@ impl Model {
             return "PartKept".to_owned();
         }
         if number > parts.last + 1 {
-            return "Invalid".to_owned();
+            return format!("PartMissing {{ next: {} }}", parts.last + 1);
         }
         if bytes > room {
             return format!("TooLarge {{ max_payload: {room} }}");
