@@ -25,10 +25,7 @@ pub(crate) async fn run(arguments: arguments::Gateway) -> Result<Exit, Quit> {
     let mut serving = std::pin::pin!(gateway.serve_until(listener, stopping.clone().cancelled_owned()));
     let exit = loop {
         tokio::select! {
-            ended = &mut serving => {
-                ended.map_err(|error| http::cannot_serve(&error))?;
-                break Exit::Done;
-            }
+            () = &mut serving => break Exit::Done,
             () = stop.next() => match stopping.is_cancelled() {
                 true => break Exit::Interrupted,
                 false => {

@@ -38,7 +38,7 @@ impl Face {
         let serve = async move {
             let Ok(listener) = tokio::net::TcpListener::from_std(socket) else { return };
             // It ends when it is told to, and in no other way.
-            gateway(hosts, Client::new(broker)).serve_until(listener, stopped).await.ok();
+            gateway(hosts, Client::new(broker)).serve_until(listener, stopped).await;
         };
         let thread = move || {
             runtime.block_on(serve);

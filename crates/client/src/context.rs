@@ -89,12 +89,12 @@ impl Context {
     }
 
     /// Tells whoever follows the request how far the work is: `fraction` from 0 to 1, and what is being worked on.
-    /// Latest wins; it waits for nothing.
+    /// Latest wins; it waits for nothing. A stage over 256 bytes is cut.
     pub fn progress(&self, fraction: f32, stage: impl Into<String>) {
         self.note(fraction, stage, "");
     }
 
-    /// As [`Context::progress`], with anything else worth telling.
+    /// As [`Context::progress`], with anything else worth telling, of which 1,024 bytes are kept.
     pub fn note(&self, fraction: f32, stage: impl Into<String>, note: impl Into<String>) {
         let progress = Progress { fraction, stage: stage.into(), note: note.into() };
         match &self.job.end {

@@ -75,7 +75,12 @@ impl HeldDelivery {
 
     /// Tells whoever follows the request how far the work is. Latest wins; it waits for nothing and renews nothing.
     pub fn progress(&self, fraction: f32, stage: impl Into<String>) {
-        let progress = Progress { fraction, stage: stage.into(), note: String::new() };
+        self.note(fraction, stage, "");
+    }
+
+    /// As [`HeldDelivery::progress`], with anything else worth telling.
+    pub fn note(&self, fraction: f32, stage: impl Into<String>, note: impl Into<String>) {
+        let progress = Progress { fraction, stage: stage.into(), note: note.into() };
         self.link.with(|state| state.report_progress(self.key, self.token.token, progress));
     }
 

@@ -9,8 +9,10 @@ pub(crate) async fn within<T, E: Into<Problem>>(
     timeout: Duration,
     answer: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Problem> {
-    match tokio::time::timeout(timeout, answer).await {
-        Ok(answer) => answer.map_err(Into::into),
-        Err(_) => Err(Problem::no_broker()),
-    }
+    answered(timeout, answer).await?.map_err(Into::into)
+}
+
+/// As [`within`], for those who go by what the broker answers.
+pub(crate) async fn answered<T>(timeout: Duration, answer: impl Future<Output = T>) -> Result<T, Problem> {
+    tokio::time::timeout(timeout, answer).await.map_err(|_| Problem::no_broker())
 }

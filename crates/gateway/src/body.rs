@@ -12,7 +12,7 @@ use roundtrip_client::RefusalCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::Problem;
-use crate::wait::whole;
+use crate::query::whole;
 
 /// The limits of all payloads that are here.
 pub(crate) struct Bodies {

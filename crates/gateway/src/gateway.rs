@@ -1,8 +1,7 @@
 //! The gateway: its settings, its routes, and how it is served.
 
 use std::fmt;
-use std::future::{Future, IntoFuture, pending};
-use std::io;
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use roundtrip_client::{Client, Requester};
 use tokio::net::TcpListener;
 
@@ -19,7 +17,7 @@ use crate::host::Host;
 use crate::problem::Problem;
 use crate::readiness::Readiness;
 use crate::wait::LONGEST_WAIT;
-use crate::{acknowledge, cancel, guard, readiness, reply, status, submission};
+use crate::{acknowledge, cancel, delivery, guard, readiness, reply, serve, status, submission};
 
 /// A broker's face over HTTP. Cheap to clone.
 ///
@@ -29,7 +27,7 @@ use crate::{acknowledge, cancel, guard, readiness, reply, status, submission};
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = Client::connect("127.0.0.1:7420").await?;
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:7480").await?;
-/// Gateway::builder().build(client).serve(listener).await?;
+/// Gateway::builder().build(client).serve(listener).await;
 /// # Ok(())
 /// # }
 /// ```
@@ -51,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) answer_timeout: Duration,
     pub(crate) bodies: Bodies,
     pub(crate) readiness: Readiness,
+    connections: serve::Terms,
 }
 
 impl Gateway {
@@ -63,6 +62,7 @@ impl Gateway {
             max_payload: 16 * 1024 * 1024,
             payload_room: 256 * 1024 * 1024,
             payload_timeout: Duration::from_secs(30),
+            connections: serve::Terms { most: 20_000, idle: Duration::from_secs(60), stalled: Duration::from_secs(30) },
         }
     }
 
@@ -74,6 +74,16 @@ impl Gateway {
             .route("/v1/requests/{ticket}", get(status::state).delete(cancel::cancel))
             .route("/v1/requests/{ticket}/reply", get(reply::reply))
             .route("/v1/requests/{ticket}/acknowledge", post(acknowledge::acknowledge))
+            .route("/v1/channels/{channel}/deliveries", post(delivery::take))
+            .route("/v1/deliveries/{delivery}/reply", post(delivery::reply))
+            .route("/v1/deliveries/{delivery}/fail", post(delivery::fail))
+            .route("/v1/deliveries/{delivery}/reject", post(delivery::reject))
+            .route("/v1/deliveries/{delivery}/release", post(delivery::release))
+            .route("/v1/deliveries/{delivery}/throttle", post(delivery::throttle))
+            .route("/v1/deliveries/{delivery}/stopped", post(delivery::stopped))
+            .route("/v1/deliveries/{delivery}/renew", post(delivery::renew))
+            .route("/v1/deliveries/{delivery}/progress", post(delivery::report))
+            .route("/v1/deliveries/{delivery}/part", post(delivery::add_part))
             .route("/healthz", get(readiness::healthz))
             .route("/readyz", get(readiness::readyz))
             .fallback(|| async { Problem::unknown_path() })
@@ -85,29 +95,15 @@ impl Gateway {
             .with_state(shared)
     }
 
-    /// Serves on a listener for as long as the future lives.
-    ///
-    /// # Errors
-    ///
-    /// None now: a connection that cannot be accepted is waited for.
-    pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
-        self.serve_until(listener, pending()).await
+    /// Serves on a listener for as long as the future lives. A connection that cannot be accepted is waited for.
+    pub async fn serve(self, listener: TcpListener) {
+        self.serve_until(listener, pending()).await;
     }
 
     /// Serves until `stop` is ready. Then nothing new is accepted, and the future ends when the calls that are under way
-    /// are answered; a long poll may take its whole wait. Dropping the future leaves connections to themselves.
-    ///
-    /// # Errors
-    ///
-    /// As [`Gateway::serve`].
-    pub async fn serve_until(
-        self,
-        listener: TcpListener,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> io::Result<()> {
-        // An answer is small and waited for.
-        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        axum::serve(listener, self.router()).with_graceful_shutdown(stop).into_future().await
+    /// are answered; a long poll may take its whole wait. Dropping the future cuts all connections.
+    pub async fn serve_until(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        serve::serve(listener, self.router(), self.shared.connections, stop).await;
     }
 }
 
@@ -127,6 +123,7 @@ pub struct GatewayBuilder {
     max_payload: usize,
     payload_room: usize,
     payload_timeout: Duration,
+    connections: serve::Terms,
 }
 
 impl GatewayBuilder {
@@ -168,6 +165,25 @@ impl GatewayBuilder {
         self
     }
 
+    /// How many connections may be open at once: 20,000 unless set. Others wait until one ends.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.connections.most = connections;
+        self
+    }
+
+    /// How long a connection may take until its next call has come with all its headers, before it is closed. 60 s
+    /// unless set.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.connections.idle = timeout;
+        self
+    }
+
+    /// How long a caller may read nothing of an answer before its connection is closed. 30 s unless set.
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.connections.stalled = timeout;
+        self
+    }
+
     /// The gateway for the broker that `client` speaks to. It may be connected later; until then `/readyz` says 503.
     pub fn build(self, client: Client) -> Gateway {
         let bodies = Bodies::new(self.max_payload, self.payload_room.max(self.max_payload), self.payload_timeout);
@@ -179,6 +195,7 @@ impl GatewayBuilder {
             longest_wait: self.longest_wait,
             answer_timeout: self.answer_timeout,
             bodies,
+            connections: self.connections,
         };
         Gateway { shared: Arc::new(shared) }
     }

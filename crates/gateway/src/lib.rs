@@ -11,6 +11,8 @@
 //! | `GET /v1/requests/{ticket}/reply` | the outcome; 202 while there is none; `?wait=N` |
 //! | `DELETE /v1/requests/{ticket}` | cancels |
 //! | `POST /v1/requests/{ticket}/acknowledge` | says that the outcome was handled |
+//! | `POST /v1/channels/{channel}/deliveries` | takes one request to work on, for a lease; `?wait=N&lease=N` |
+//! | `POST /v1/deliveries/{delivery}/…` | `reply`, `fail`, `reject`, `release`, `throttle`, `stopped` settle it; `renew`, `progress` and `part` go on with it |
 //! | `GET /healthz`, `GET /readyz` | it is there; it can take requests |
 //!
 //! `docs/http.md` tells the headers and what is refused how.
@@ -19,20 +21,24 @@ mod acknowledge;
 mod answer;
 mod body;
 mod cancel;
+mod delivery;
 mod field;
 mod gateway;
 mod guard;
 mod host;
+mod line;
 mod meta;
 mod outcome;
 mod path;
 mod preference;
 mod problem;
+mod query;
 mod readiness;
 mod refusal;
 mod reply;
 mod requester;
 mod seconds;
+mod serve;
 mod status;
 mod submission;
 mod wait;

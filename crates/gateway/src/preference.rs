@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue};
 
-use crate::wait::{LONGEST_WAIT, whole};
+use crate::query::whole;
+use crate::wait::LONGEST_WAIT;
 
 /// What a caller prefers. Of what it says twice the first counts.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

@@ -49,7 +49,9 @@ impl Problem {
 
     pub(crate) fn unknown_path() -> Self {
         let detail = "There is POST /v1/channels/{channel}/requests; GET and DELETE /v1/requests/{ticket}; GET \
-                      /v1/requests/{ticket}/reply; POST /v1/requests/{ticket}/acknowledge; GET /healthz and /readyz.";
+                      /v1/requests/{ticket}/reply; POST /v1/requests/{ticket}/acknowledge; POST \
+                      /v1/channels/{channel}/deliveries; POST /v1/deliveries/{delivery}/reply, fail, reject, release, \
+                      throttle, stopped, renew, progress and part; GET /healthz and /readyz.";
         Self::new(StatusCode::NOT_FOUND, "unknown_path", "There is nothing under this path.", detail)
     }
 

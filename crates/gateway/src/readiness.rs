@@ -34,6 +34,11 @@ impl Readiness {
         Self(Mutex::new(Watch { events: client.events(), state: Connection::None }))
     }
 
+    /// Whether there is a broker to ask.
+    pub(crate) fn is_connected(&self) -> bool {
+        !matches!(self.now(), Connection::None)
+    }
+
     fn now(&self) -> Connection {
         let mut watch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut nobody = Context::from_waker(Waker::noop());

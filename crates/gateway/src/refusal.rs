@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use roundtrip_client::{AcknowledgeError, CancelError, Refusal, RefusalCode, SubmitError, WaitError};
+use roundtrip_client::{
+    AcknowledgeError, CancelError, PartError, PullError, Refusal, RefusalCode, SettleError, StopReason, SubmitError,
+    WaitError,
+};
 
 use crate::path;
 use crate::problem::Problem;
@@ -106,6 +109,82 @@ impl From<AcknowledgeError> for Problem {
             _ => Self::no_broker(),
         }
     }
+}
+
+impl From<PullError> for Problem {
+    fn from(error: PullError) -> Self {
+        match error {
+            PullError::Refused(refusal) => refusal.into(),
+            PullError::Name(error) => Self::invalid(error.to_string()),
+            _ => Self::no_broker(),
+        }
+    }
+}
+
+impl From<SettleError> for Problem {
+    fn from(error: SettleError) -> Self {
+        match error {
+            SettleError::LeaseLost | SettleError::SettledBefore => Self::new(
+                StatusCode::CONFLICT,
+                "lease_lost",
+                "The delivery is not the caller's any more.",
+                "Its lease ran out, or it was settled in another way: stop working on it. Others may have it now.",
+            ),
+            SettleError::Cancelled => unwanted("cancelled", "The request was cancelled."),
+            SettleError::Expired => unwanted("expired", "The request has expired."),
+            SettleError::TooLarge { limit } => too_large(limit),
+            SettleError::MailboxBusy { retry_after } => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "mailbox_busy",
+                "The broker has no room for this reply now.",
+                "The delivery goes on, and so does its lease: renew it, and settle again.",
+            )
+            .retry_after(retry_after),
+            SettleError::Invalid => Self::invalid(
+                "The broker does not take this settlement: its content type, headers, code and message may have 60 KiB \
+                 together, and no more. The delivery goes on: settle in another way.",
+            ),
+            _ => Self::no_broker(),
+        }
+    }
+}
+
+impl From<PartError> for Problem {
+    fn from(error: PartError) -> Self {
+        match error {
+            PartError::Full => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "parts_full",
+                "There is no room for another part of this request now.",
+                "The parts that its requester has not acknowledged fill the channel's parts_room: renew the lease, and add \
+                 this part again.",
+            )
+            .retry_after(Duration::from_secs(1)),
+            PartError::TooLarge { limit } => too_large(limit),
+            PartError::Missing { next } => {
+                Self::invalid(format!("The parts of a delivery are numbered 1, 2, 3 and so on: the next one is {next}."))
+            }
+            PartError::Invalid => Self::invalid("The broker does not take this part: its headers are over their limit."),
+            PartError::Stopped(StopReason::Cancelled) => SettleError::Cancelled.into(),
+            PartError::Stopped(StopReason::Expired) => SettleError::Expired.into(),
+            PartError::Stopped(_) | PartError::Settled => SettleError::LeaseLost.into(),
+            _ => Self::no_broker(),
+        }
+    }
+}
+
+fn unwanted(code: &'static str, title: &'static str) -> Problem {
+    let detail = "Nobody wants its result any more: stop working on it, and say so with POST on /stopped, which frees its place.";
+    Problem::new(StatusCode::CONFLICT, code, title, detail)
+}
+
+fn too_large(limit: u64) -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        RefusalCode::TooLarge.as_str(),
+        "The payload is too large.",
+        format!("It may have {limit} bytes and has more. The delivery goes on: send less."),
+    )
 }
 
 fn unknown_ticket() -> Problem {

@@ -12,7 +12,8 @@ use crate::answer::within;
 use crate::gateway::Shared;
 use crate::path::{self, Segment};
 use crate::problem::{Problem, json};
-use crate::wait::{self, Parameters};
+use crate::query::Parameters;
+use crate::wait;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 

@@ -72,8 +72,41 @@ pub struct Progress {
     pub note: String,
 }
 
+impl Progress {
+    /// The longest stage, in bytes. A longer one is cut.
+    pub const MAX_STAGE: usize = 256;
+
+    /// The longest note, in bytes. A longer one is cut.
+    pub const MAX_NOTE: usize = 1024;
+
+    /// Within its limits: a fraction from 0 to 1, and texts cut between two characters.
+    #[must_use]
+    pub fn fitted(mut self) -> Self {
+        self.fraction = if self.fraction.is_nan() { 0.0 } else { self.fraction.clamp(0.0, 1.0) };
+        self.stage.truncate(self.stage.floor_char_boundary(Self::MAX_STAGE));
+        self.note.truncate(self.note.floor_char_boundary(Self::MAX_NOTE));
+        self.stage.shrink_to_fit();
+        self.note.shrink_to_fit();
+        self
+    }
+}
+
 impl fmt::Debug for Progress {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Progress({})", self.fraction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_progress_is_cut_between_characters() {
+        let long = Progress { fraction: f32::NAN, stage: "é".repeat(200), note: "x".repeat(5000) };
+        let fitted = long.fitted();
+        assert_eq!(fitted.fraction, 0.0);
+        assert_eq!(fitted.stage, "é".repeat(128));
+        assert_eq!(fitted.note.len(), Progress::MAX_NOTE);
     }
 }

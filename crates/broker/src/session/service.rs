@@ -18,14 +18,8 @@ use crate::memory::Room;
 use crate::message;
 use crate::peer::millis;
 
-/// The longest stage of a progress, in bytes. A longer one is cut.
-const MAX_STAGE: usize = 256;
-
-/// The longest note of a progress, in bytes. A longer one is cut.
-const MAX_NOTE: usize = 1024;
-
 /// What a progress takes at most, in bytes. While a request is open, the room set aside for its reply holds it.
-pub(crate) const PROGRESS_LIMIT: usize = MAX_STAGE + MAX_NOTE;
+pub(crate) const PROGRESS_LIMIT: usize = Progress::MAX_STAGE + Progress::MAX_NOTE;
 
 impl State {
     pub(super) fn subscribe(&mut self, subscribe: &Subscribe, batch: &mut Batch) -> Result<(), Fault> {
@@ -155,7 +149,7 @@ impl State {
     pub(super) fn report_progress(&mut self, report: ProgressReport, batch: &mut Batch) -> Result<(), Fault> {
         let ProgressReport { channel, token, progress } = report;
         if let Binding::Channel(channel) = self.binding(channel)? {
-            channel.run(Command::Report { token, progress: fitted(progress) }, batch);
+            channel.run(Command::Report { token, progress: progress.fitted() }, batch);
         }
         Ok(())
     }
@@ -206,29 +200,4 @@ fn settling(settlement: Settlement, payload: Bytes, room: Room) -> Result<Settli
         }
         _ => return Err(Answer::Invalid),
     })
-}
-
-/// A progress never costs more than its room: what is too long is cut, and a fraction is one.
-fn fitted(progress: Progress) -> Progress {
-    let Progress { fraction, mut stage, mut note } = progress;
-    let fraction = if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) };
-    stage.truncate(stage.floor_char_boundary(MAX_STAGE));
-    note.truncate(note.floor_char_boundary(MAX_NOTE));
-    stage.shrink_to_fit();
-    note.shrink_to_fit();
-    Progress { fraction, stage, note }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_progress_is_cut_between_characters() {
-        let long = Progress { fraction: f32::NAN, stage: "é".repeat(200), note: "x".repeat(5000) };
-        let fitted = fitted(long);
-        assert_eq!(fitted.fraction, 0.0);
-        assert_eq!(fitted.stage, "é".repeat(128));
-        assert_eq!(fitted.note.len(), MAX_NOTE);
-    }
 }

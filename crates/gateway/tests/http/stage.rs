@@ -21,7 +21,7 @@ pub(crate) struct Stage {
     pub(crate) client: Client,
     pub(crate) address: String,
     http: reqwest::Client,
-    _serving: AbortOnDropHandle<()>,
+    serving: Option<AbortOnDropHandle<()>>,
 }
 
 impl Stage {
@@ -34,10 +34,10 @@ impl Stage {
         let gateway = gateway.build(Client::new(broker.connect()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let serving = AbortOnDropHandle::new(tokio::spawn(async move { gateway.serve(listener).await.unwrap() }));
+        let serving = AbortOnDropHandle::new(tokio::spawn(async move { gateway.serve(listener).await }));
         let http = reqwest::Client::builder().redirect(Policy::none()).no_proxy().timeout(LIMIT).build().unwrap();
         let client = Client::new(broker.connect());
-        Self { broker: Some(broker), client, address, http, _serving: serving }
+        Self { broker: Some(broker), client, address, http, serving: Some(serving) }
     }
 
     /// A call of the gateway.
@@ -53,12 +53,44 @@ impl Stage {
         self.call(Method::GET, path).send().await.unwrap()
     }
 
+    /// Ends the gateway, and with it every connection.
+    pub(crate) async fn stop_serving(&mut self) {
+        if let Some(serving) = self.serving.take() {
+            serving.abort();
+            assert!(serving.await.unwrap_err().is_cancelled());
+        }
+    }
+
     /// Submits on a channel, and gives the path of the request.
     pub(crate) async fn submit(&self, channel: &str, payload: &'static str) -> String {
+        self.submit_bytes(channel, payload.into()).await
+    }
+
+    /// As [`Stage::submit`].
+    pub(crate) async fn submit_bytes(&self, channel: &str, payload: Vec<u8>) -> String {
         let path = format!("/v1/channels/{channel}/requests");
         let response = self.post(&path).body(payload).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::ACCEPTED);
         header(&response, "location").to_owned()
+    }
+
+    /// Takes a delivery that is there, and gives the path at which it is settled.
+    pub(crate) async fn take(&self, channel: &str) -> String {
+        let response = self.post(&format!("/v1/channels/{channel}/deliveries?wait=60")).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        header(&response, "roundtrip-delivery").to_owned()
+    }
+
+    /// A call about a delivery.
+    pub(crate) async fn tell(&self, delivery: &str, what: &str, body: impl Into<reqwest::Body>) -> Response {
+        self.post(&format!("{delivery}/{what}")).body(body).send().await.unwrap()
+    }
+
+    /// A call about a delivery that counts.
+    pub(crate) async fn told(&self, delivery: &str, what: &str, body: impl Into<reqwest::Body>) {
+        let response = self.tell(delivery, what, body).await;
+        let status = response.status();
+        assert_eq!(status, StatusCode::NO_CONTENT, "{what}: {}", response.text().await.unwrap());
     }
 
     /// A service that is there when this returns.

@@ -13,7 +13,7 @@ impl ClientState {
         if entry.token != token || !entry.is_running() {
             return;
         }
-        if entry.progress.replace(progress).is_none() {
+        if entry.progress.replace(progress.fitted()).is_none() {
             self.reporting.push(key);
             self.changed = true;
         }
