@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use roundtrip::{Client, DeadReason, Ending, Message, OutcomeKind, Problem, Pulled, RawTicket, Requester, SettleError};
+use roundtrip::{
+    Client, DeadReason, DeliveryToken, Ending, Message, OutcomeKind, Problem, Pulled, RawTicket, Requester, SettleError,
+};
 
 use crate::stage::{LIMIT, Stage, Way, both_ways};
 
@@ -16,6 +18,7 @@ both_ways! {
     a_take_that_is_dropped_gives_back_what_it_got,
     every_way_of_settling_has_its_outcome,
     a_delivery_is_settled_once,
+    what_is_left_to_its_lease_is_gone_on_with_by_its_token,
 }
 
 const CHANNEL: &str = "job_request";
@@ -160,6 +163,34 @@ async fn a_delivery_is_settled_once(way: Way) {
     taken.reply(Message::new("first")).await.unwrap();
     assert_eq!(taken.reply(Message::new("second")).await, Err(SettleError::SettledBefore));
     assert_eq!(ticket.await.unwrap().payload, "first");
+}
+
+async fn what_is_left_to_its_lease_is_gone_on_with_by_its_token(way: Way) {
+    let stage = Stage::open(way).await;
+    let first = stage.client().await;
+    let ticket = submit(&first.requester("test"), "draw").await;
+    let taken = take_one(&first).await;
+    taken.part("sketch").await.unwrap();
+    let token = taken.leave();
+    first.close().await;
+
+    let second = stage.client().await;
+    let token: DeliveryToken = token.to_string().parse().unwrap();
+    assert_eq!((&token.ticket(), token.delivery()), (ticket.id(), 1));
+    let held = second.held(&token);
+    held.renew().await.unwrap();
+    drop(held);
+    let held = second.held(&token);
+    assert_eq!(held.part("outline").await, Ok(2));
+    assert_eq!(held.try_part("colours").await, Ok(3));
+    assert_eq!(second.held(&token).after_part(2).part("colours").await, Ok(3), "the same part");
+    held.reply(Message::new("drawn")).await.unwrap();
+    second.held(&token).reply(Message::new("drawn")).await.unwrap();
+    assert_eq!(second.held(&token).renew().await, Err(SettleError::LeaseLost));
+
+    let requester = second.requester("test");
+    assert_eq!(requester.attach_raw(token.ticket()).await.unwrap().payload, "drawn");
+    stage.until_nothing_is_kept().await;
 }
 
 async fn submit(requester: &Requester, operation: &str) -> RawTicket {

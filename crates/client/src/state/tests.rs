@@ -8,6 +8,7 @@ mod connecting;
 mod delivering;
 mod duplicating;
 mod following;
+mod holding;
 mod reading;
 mod reconnecting;
 mod stopping;
