@@ -12,7 +12,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use roundtrip::{ChannelName, RequesterName, TicketId};
-use roundtrip_gateway::Host;
+use roundtrip_gateway::{Host, Origin};
 
 pub(crate) use data::{Data, Folder};
 pub(crate) use dead_letters::{DeadLetters, Letters, ListLetters};
@@ -169,17 +169,27 @@ pub(crate) struct Broker {
     #[arg(long, value_name = "SIZE")]
     pub(crate) disk: Option<Size>,
     /// Listen for HTTP too, for curl and every language, such as on 127.0.0.1:7480; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", conflicts_with_all = ["check", "print_config"])]
+    #[arg(long, value_name = "ADDR")]
     pub(crate) http: Option<SocketAddr>,
-    /// A name under which HTTP is reached beside localhost and the loopback addresses; may stand several times.
-    #[arg(long, value_name = "NAME", requires = "http")]
-    pub(crate) host: Vec<Host>,
+    #[command(flatten)]
+    pub(crate) callers: Callers,
     /// Listen on other addresses than loopback too: there are no permissions and no encryption yet.
     #[arg(long)]
     pub(crate) insecure: bool,
     /// Print the ready line as JSON: {"event":"ready","listen":"127.0.0.1:43121"}; with --http, "http" too.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Who may ask over HTTP.
+#[derive(Debug, Args)]
+pub(crate) struct Callers {
+    /// A name under which HTTP is reached beside localhost and the loopback addresses; may stand several times.
+    #[arg(long = "host", value_name = "NAME")]
+    pub(crate) hosts: Vec<Host>,
+    /// The origin of web pages that may ask over HTTP, such as https://ward.example; may stand several times.
+    #[arg(long = "cors-origin", value_name = "ORIGIN")]
+    pub(crate) origins: Vec<Origin>,
 }
 
 #[derive(Debug, Args)]
@@ -433,6 +443,7 @@ mod tests {
             "roundtrip dead-letters redrive c c:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11 0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b12",
             "roundtrip dead-letters purge c --all --json",
             "roundtrip broker --http 127.0.0.1:0 --host broker.example --host 192.0.2.7",
+            "roundtrip broker --config f --cors-origin https://ward.example",
             "roundtrip gateway",
             "roundtrip gateway --broker 127.0.0.1:1 --listen 127.0.0.1:0 --host broker.example --insecure --json",
             "roundtrip drain --broker 127.0.0.1:1",
@@ -455,7 +466,7 @@ mod tests {
             "roundtrip request c x --no-wait --cancel-on-interrupt",
             "roundtrip broker --check",
             "roundtrip broker --http here",
-            "roundtrip broker --host broker.example",
+            "roundtrip broker --http 127.0.0.1:0 --cors-origin ward.example",
             "roundtrip gateway --host http://broker.example",
             "roundtrip status nonsense",
             "roundtrip dead-letters",

@@ -16,15 +16,25 @@ use crate::signal::{StopSignals, survive_file_limits};
 use crate::{arguments, channels, loopback, ready, recovery};
 
 pub(crate) async fn run(arguments: arguments::Broker, color: Color) -> Result<Exit, Quit> {
-    let arguments::Broker { config, check, print_config, listen, data, disk, http, host, insecure, json } = arguments;
+    let arguments::Broker { config, check, print_config, listen, data, disk, http, callers, insecure, json } =
+        arguments;
     if let Some(file) = config.as_deref().filter(|_| check) {
         return good(file, data.is_some());
     }
-    let configuration = Configuration::in_force(config.as_deref(), Flags { listen, data, disk })?;
+    let arguments::Callers { hosts, origins } = callers;
+    let names_callers = !hosts.is_empty() || !origins.is_empty();
+    let flags = Flags { listen, data, disk, http, hosts, origins };
+    let configuration = Configuration::in_force(config.as_deref(), flags)?;
     if print_config {
         return output::payload(configuration.to_text().as_bytes()).map(|()| Exit::Done);
     }
-    let listen = configuration.listen();
+    let (listen, http) = (configuration.listen(), configuration.http());
+    if names_callers && http.is_none() {
+        return Err(Quit::usage(
+            "--host and --cors-origin say who may ask over HTTP, and the broker does not listen for that: add --http ADDR, \
+             or http to the file",
+        ));
+    }
     for reachable in [Some(listen), http].into_iter().flatten() {
         loopback::insist(reachable, insecure)?;
     }
@@ -33,7 +43,7 @@ pub(crate) async fn run(arguments: arguments::Broker, color: Color) -> Result<Ex
     configuration.check_data()?;
     let broker = start(&configuration)?;
     let listening = broker.listen(listen).await.map_err(|error| Quit::saying(Exit::NoConnection, error.to_string()))?;
-    let face = http.map(|http| Face::start(http, host, broker.connect())).transpose()?;
+    let face = http.map(|http| Face::start(http, configuration.callers(), broker.connect())).transpose()?;
     ready::tell(&ready::Ready { listen: listening, http: face.as_ref().map(Face::address) }, json)?;
 
     let recovering = async {

@@ -18,12 +18,14 @@ use std::path::Path;
 
 use roundtrip::ChannelName;
 use roundtrip::broker::{BrokerBuilder, OnUnknown};
+use roundtrip_gateway::{Host, Origin};
 
+use crate::arguments::Callers;
 use crate::exit::Quit;
 use broker_keys::BrokerKeys;
 use channel_keys::ChannelKeys;
 pub(crate) use kinds::Size;
-use kinds::{Folder, Positive};
+use kinds::{Folder, Listed, Positive};
 
 /// Everything a broker is told before it starts.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -40,6 +42,9 @@ pub(crate) struct Flags {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) data: Option<String>,
     pub(crate) disk: Option<Size>,
+    pub(crate) http: Option<SocketAddr>,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) origins: Vec<Origin>,
 }
 
 /// A declared channel.
@@ -58,7 +63,7 @@ impl Configuration {
             None => Self::default(),
         };
         environment::read(&mut configuration.broker, |name| std::env::var(name)).map_err(Quit::usage)?;
-        let Flags { listen, data, disk } = flags;
+        let Flags { listen, data, disk, http, hosts, origins } = flags;
         if let Some(listen) = listen {
             configuration.broker.listen = listen;
         }
@@ -67,6 +72,15 @@ impl Configuration {
         }
         if let Some(disk) = disk {
             configuration.broker.disk = Positive(disk);
+        }
+        if let Some(http) = http {
+            configuration.broker.http = Some(http);
+        }
+        if !hosts.is_empty() {
+            configuration.broker.hosts = Listed(hosts);
+        }
+        if !origins.is_empty() {
+            configuration.broker.cors_origins = Listed(origins);
         }
         Ok(configuration)
     }
@@ -91,6 +105,16 @@ impl Configuration {
     /// Where to listen.
     pub(crate) fn listen(&self) -> SocketAddr {
         self.broker.listen
+    }
+
+    /// Where to listen for HTTP, if anywhere.
+    pub(crate) fn http(&self) -> Option<SocketAddr> {
+        self.broker.http
+    }
+
+    /// Who may ask over HTTP.
+    pub(crate) fn callers(&self) -> Callers {
+        Callers { hosts: self.broker.hosts.0.clone(), origins: self.broker.cors_origins.0.clone() }
     }
 
     /// How long the broker drains.

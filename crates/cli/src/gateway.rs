@@ -8,7 +8,7 @@ use crate::signal::StopSignals;
 use crate::{arguments, connect, http, loopback, ready};
 
 pub(crate) async fn run(arguments: arguments::Gateway) -> Result<Exit, Quit> {
-    let arguments::Gateway { listen, host, insecure, json, broker } = arguments;
+    let arguments::Gateway { listen, callers, insecure, json, broker } = arguments;
     loopback::insist(listen, insecure)?;
     let mut stop = StopSignals::listen()?;
     let listener = http::bind(listen)?;
@@ -17,7 +17,7 @@ pub(crate) async fn run(arguments: arguments::Gateway) -> Result<Exit, Quit> {
         () = stop.next() => return Ok(Exit::Interrupted),
     };
     let address = http::address(&listener)?;
-    let gateway = http::gateway(host, client.clone());
+    let gateway = http::gateway(callers, client.clone());
     ready::tell(&ready::Ready { listen: address, http: None }, json)?;
 
     let stopping = CancellationToken::new();

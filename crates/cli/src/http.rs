@@ -8,10 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use roundtrip::{Client, Connect};
-use roundtrip_gateway::{Gateway, Host};
+use roundtrip_gateway::{Gateway, GatewayBuilder};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::arguments::Callers;
 use crate::exit::{Exit, Quit};
 
 /// How long calls may take to be answered when the broker is gone: they only have to be told so.
@@ -27,7 +28,7 @@ pub(crate) struct Face {
 
 impl Face {
     /// Begins to listen and to serve.
-    pub(crate) fn start(listen: SocketAddr, hosts: Vec<Host>, broker: impl Connect) -> Result<Self, Quit> {
+    pub(crate) fn start(listen: SocketAddr, callers: Callers, broker: impl Connect) -> Result<Self, Quit> {
         let socket = bind(listen)?;
         let address = address(&socket)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -38,7 +39,7 @@ impl Face {
         let serve = async move {
             let Ok(listener) = tokio::net::TcpListener::from_std(socket) else { return };
             // It ends when it is told to, and in no other way.
-            gateway(hosts, Client::new(broker)).serve_until(listener, stopped).await;
+            gateway(callers, Client::new(broker)).serve_until(listener, stopped).await;
         };
         let thread = move || {
             runtime.block_on(serve);
@@ -60,9 +61,11 @@ impl Face {
     }
 }
 
-/// A gateway that is reached under these names too.
-pub(crate) fn gateway(hosts: Vec<Host>, client: Client) -> Gateway {
-    hosts.into_iter().fold(Gateway::builder(), |builder, host| builder.host(host)).build(client)
+/// A gateway that these may ask.
+pub(crate) fn gateway(callers: Callers, client: Client) -> Gateway {
+    let Callers { hosts, origins } = callers;
+    let builder = hosts.into_iter().fold(Gateway::builder(), GatewayBuilder::host);
+    origins.into_iter().fold(builder, GatewayBuilder::cors_origin).build(client)
 }
 
 /// Listens there for HTTP.

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::body::Bodies;
 use crate::host::Host;
+use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::readiness::Readiness;
 use crate::wait::LONGEST_WAIT;
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     /// Submits for whoever gives no name, and follows for everybody.
     pub(crate) unnamed: Requester,
     pub(crate) hosts: Vec<Host>,
+    pub(crate) origins: Vec<Origin>,
     pub(crate) longest_wait: Duration,
     pub(crate) answer_timeout: Duration,
     pub(crate) bodies: Bodies,
@@ -57,6 +59,7 @@ impl Gateway {
     pub fn builder() -> GatewayBuilder {
         GatewayBuilder {
             hosts: Vec::new(),
+            origins: Vec::new(),
             longest_wait: LONGEST_WAIT,
             answer_timeout: Duration::from_secs(10),
             max_payload: 16 * 1024 * 1024,
@@ -69,7 +72,7 @@ impl Gateway {
     /// The routes with their guard, to be served with others. Put them at the root: the paths in their answers begin there.
     pub fn router(&self) -> Router {
         let shared = Arc::clone(&self.shared);
-        Router::new()
+        let router = Router::new()
             .route("/v1/channels/{channel}/requests", post(submission::submit))
             .route("/v1/requests/{ticket}", get(status::state).delete(cancel::cancel))
             .route("/v1/requests/{ticket}/reply", get(reply::reply))
@@ -87,7 +90,12 @@ impl Gateway {
             .route("/healthz", get(readiness::healthz))
             .route("/readyz", get(readiness::readyz))
             .fallback(|| async { Problem::unknown_path() })
-            .method_not_allowed_fallback(|| async { Problem::other_method() })
+            .method_not_allowed_fallback(|| async { Problem::other_method() });
+        let router = match guard::cors(&shared.origins) {
+            Some(cors) => router.layer(cors),
+            None => router,
+        };
+        router
             // `Bodies` has limits of its own, which count what is there of all bodies.
             .layer(DefaultBodyLimit::disable())
             .layer(from_fn_with_state(Arc::clone(&shared), guard::admit))
@@ -118,6 +126,7 @@ impl fmt::Debug for Gateway {
 #[must_use = "nothing is served by settings alone"]
 pub struct GatewayBuilder {
     hosts: Vec<Host>,
+    origins: Vec<Origin>,
     longest_wait: Duration,
     answer_timeout: Duration,
     max_payload: usize,
@@ -131,6 +140,13 @@ impl GatewayBuilder {
     /// under another is refused: it comes from a page that made its own name point here.
     pub fn host(mut self, host: Host) -> Self {
         self.hosts.push(host);
+        self
+    }
+
+    /// The origin of web pages that may ask this gateway: every answer to them permits it, and only to them. None
+    /// unless set.
+    pub fn cors_origin(mut self, origin: Origin) -> Self {
+        self.origins.push(origin);
         self
     }
 
@@ -192,6 +208,7 @@ impl GatewayBuilder {
             readiness: Readiness::of(&client),
             client,
             hosts: self.hosts,
+            origins: self.origins,
             longest_wait: self.longest_wait,
             answer_timeout: self.answer_timeout,
             bodies,

@@ -1,20 +1,23 @@
 //! What keeps a web page anywhere from reaching a broker on this machine: who is let in, and what an answer may do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer, ExposeHeaders};
 
 use crate::field;
 use crate::gateway::Shared;
 use crate::host::{Authority, Host};
+use crate::origin::Origin;
 use crate::problem::Problem;
 
 /// Lets a call in that means this gateway and comes from no foreign page.
 pub(crate) async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    match check(&shared.hosts, request.uri(), request.headers()) {
+    match check(&shared.hosts, &shared.origins, request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -32,7 +35,24 @@ pub(crate) async fn confine(mut response: Response) -> Response {
     response
 }
 
-fn check(hosts: &[Host], uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+/// What a page of a listed origin may ask, and see of the answers. The guard lets no other in, so that there is nothing to
+/// say where none is listed.
+pub(crate) fn cors(origins: &[Origin]) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let listed = origins.iter().filter_map(|origin| HeaderValue::try_from(origin.to_string()).ok());
+    let layer = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(listed))
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(ExposeHeaders::any())
+        .allow_private_network(true)
+        .max_age(Duration::from_secs(600));
+    Some(layer)
+}
+
+fn check(hosts: &[Host], origins: &[Origin], uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     let host = field::single(headers, "host")?;
     let Some(host) = host.as_deref().and_then(Authority::parse) else {
         return Err(Problem::invalid(
@@ -47,26 +67,15 @@ fn check(hosts: &[Host], uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> 
     if !is_known(&host) || named.is_some_and(|named| named.is_none_or(|named| !is_known(&named))) {
         return Err(misdirected());
     }
-    match field::single(headers, "origin")? {
-        Some(origin) if !is_own(&origin, &host) => return Err(foreign()),
-        _ => {}
+    if let Some(origin) = field::single(headers, "origin")? {
+        let origin: Origin = origin.parse().map_err(|_| foreign())?;
+        return if origin.is_of(&host) || origins.contains(&origin) { Ok(()) } else { Err(foreign()) };
     }
     // What a browser says where it leaves out the origin.
     match field::single(headers, "sec-fetch-site")?.as_deref() {
         Some("cross-site" | "same-site") => Err(foreign()),
         _ => Ok(()),
     }
-}
-
-/// Whether a page of this origin was served under the host that it asks now.
-fn is_own(origin: &str, host: &Authority) -> bool {
-    let (origin, usual) = match (origin.strip_prefix("http://"), origin.strip_prefix("https://")) {
-        (Some(rest), _) => (rest, 80),
-        (_, Some(rest)) => (rest, 443),
-        _ => return false,
-    };
-    Authority::parse(origin)
-        .is_some_and(|origin| origin.host == host.host && origin.port.unwrap_or(usual) == host.port.unwrap_or(usual))
 }
 
 fn misdirected() -> Problem {
@@ -84,8 +93,8 @@ fn foreign() -> Problem {
         StatusCode::FORBIDDEN,
         "foreign_origin",
         "Pages of other origins may not ask this gateway.",
-        "The call comes from a web page that was not served under this host and port. Ask from a program instead, or \
-         through a server of your own.",
+        "The call comes from a web page that was not served under this host and port, and whose origin is not listed: start \
+         the gateway with --cors-origin ORIGIN, or ask through a server of your own.",
     )
 }
 
@@ -96,7 +105,8 @@ mod tests {
     fn status(uri: &str, pairs: &[(&'static str, &'static str)]) -> Option<StatusCode> {
         let headers = pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
         let hosts = ["broker.example".parse().unwrap()];
-        check(&hosts, &uri.parse().unwrap(), &headers.collect()).err().map(|problem| problem.status())
+        let origins = ["https://ward.example".parse().unwrap()];
+        check(&hosts, &origins, &uri.parse().unwrap(), &headers.collect()).err().map(|problem| problem.status())
     }
 
     #[test]
@@ -139,6 +149,16 @@ mod tests {
         }
         assert_eq!(status("/", &[("host", "broker.example"), ("origin", "https://broker.example")]), None);
         assert_eq!(status("/", &[("host", "broker.example:443"), ("origin", "https://broker.example")]), None);
+    }
+
+    #[test]
+    fn a_page_of_a_listed_origin_is_let_in() {
+        let of =
+            |origin| status("/", &[("host", "localhost:7480"), ("origin", origin), ("sec-fetch-site", "cross-site")]);
+        assert_eq!(of("https://ward.example"), None);
+        for origin in ["http://ward.example", "https://ward.example:8443", "https://a.ward.example"] {
+            assert_eq!(of(origin), Some(StatusCode::FORBIDDEN), "{origin}");
+        }
     }
 
     #[test]

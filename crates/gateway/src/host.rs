@@ -35,6 +35,12 @@ impl FromStr for Host {
     }
 }
 
+impl fmt::Display for Host {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
 impl Host {
     pub(crate) fn is(&self, host: &str) -> bool {
         self.0 == host

@@ -28,6 +28,7 @@ mod guard;
 mod host;
 mod line;
 mod meta;
+mod origin;
 mod outcome;
 mod path;
 mod preference;
@@ -45,3 +46,4 @@ mod wait;
 
 pub use gateway::{Gateway, GatewayBuilder};
 pub use host::{Host, HostError};
+pub use origin::{Origin, OriginError};

@@ -75,6 +75,32 @@ async fn a_broker_carries_http_itself_and_says_where_on_its_one_line() {
 }
 
 #[tokio::test]
+async fn the_file_may_say_it_all_and_the_environment_too() {
+    let folder = Folder::new();
+    let file = "http = \"127.0.0.1:0\"\nhosts = [\"broker.example\"]\ncors_origins = [\"https://ward.example\"]\n";
+    let path = folder.file("roundtrip.toml", file);
+    let arguments = ["broker", "--listen", "127.0.0.1:0", "--config", path.to_str().unwrap(), "--json"];
+    let mut program = Program::with(&arguments, |command| {
+        command.env("ROUNDTRIP_HOSTS", "[\"other.example\"]");
+    });
+    let ready: Value = serde_json::from_str(&program.stdout.line(|_| true).await).unwrap();
+    let http = ready["http"].as_str().unwrap();
+    assert!(call(http, "other.example", "GET /readyz", "", "").await.starts_with("HTTP/1.1 200 "));
+    assert!(call(http, "broker.example", "GET /readyz", "", "").await.starts_with("HTTP/1.1 421 "));
+    let answer = call(http, http, "GET /readyz", "Origin: https://ward.example\r\n", "").await;
+    assert!(answer.contains("\r\naccess-control-allow-origin: https://ward.example\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn who_may_ask_means_nothing_where_nobody_listens() {
+    for arguments in [["--host", "broker.example"], ["--cors-origin", "https://ward.example"]] {
+        let refused = Program::start(&[&["broker", "--listen", "127.0.0.1:0"], &arguments[..]].concat());
+        let refused = refused.ended().await.with_exit(2);
+        assert!(refused.stderr.contains("--http"), "{}", refused.stderr);
+    }
+}
+
+#[tokio::test]
 async fn for_people_both_places_stand_on_one_line() {
     let mut broker = Program::start(&["broker", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
     let line = broker.stdout.line(|_| true).await;

@@ -3,18 +3,16 @@
 use std::net::SocketAddr;
 
 use clap::Args;
-use roundtrip_gateway::Host;
 
-use super::BrokerAddress;
+use super::{BrokerAddress, Callers};
 
 #[derive(Debug, Args)]
 pub(crate) struct Gateway {
     /// Where to listen for HTTP; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7480")]
     pub(crate) listen: SocketAddr,
-    /// A name under which it is reached beside localhost and the loopback addresses; may stand several times.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) host: Vec<Host>,
+    #[command(flatten)]
+    pub(crate) callers: Callers,
     /// Listen on other addresses than loopback too: there are no permissions and no encryption yet.
     #[arg(long)]
     pub(crate) insecure: bool,

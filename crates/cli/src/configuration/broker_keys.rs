@@ -4,8 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use roundtrip::broker::{Broker, BrokerBuilder, OnUnknown};
+use roundtrip_gateway::{Host, Origin};
 
-use super::kinds::{Folder, Positive, Size};
+use super::kinds::{Folder, Listed, Positive, Size};
 use super::settings::settings;
 
 settings! {
@@ -13,6 +14,12 @@ settings! {
     struct BrokerKeys {
         /// Where to listen; port 0 takes a free one.
         listen: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7420),
+        /// Where to listen for HTTP too, for curl and every language. Not set: nowhere.
+        http: Option<SocketAddr> = None,
+        /// The names under which HTTP is reached beside localhost and the loopback addresses, such as "broker.example".
+        hosts: Listed<Host> = Listed::default(),
+        /// The origins of web pages that may ask over HTTP, such as "https://ward.example".
+        cors_origins: Listed<Origin> = Listed::default(),
         /// How much memory the broker may take for all it holds. New requests are refused when three quarters are used.
         memory: Positive<Size> = Positive(Size::mib(1024)),
         /// The folder that durable channels are kept in, made if it is missing. With one every channel is durable that

@@ -23,10 +23,10 @@ pub(super) fn read(into: &mut BrokerKeys, variable: impl Fn(&str) -> Result<Stri
     Ok(())
 }
 
-/// A number or a truth value as in the file; everything else is text without its quotes.
+/// A number, a truth value or a list as in the file; everything else is text without its quotes.
 fn value(text: &str) -> DeValue<'_> {
     match DeValue::parse(text).map(toml::Spanned::into_inner) {
-        Ok(value @ (DeValue::Integer(_) | DeValue::Boolean(_))) => value,
+        Ok(value @ (DeValue::Integer(_) | DeValue::Boolean(_) | DeValue::Array(_))) => value,
         _ => DeValue::String(text.into()),
     }
 }

@@ -1,9 +1,11 @@
 //! Kinds of values that only a configuration has: sizes, what is at least one, words, and small tables.
 
+use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
 use roundtrip::broker::{NoService, OnUnknown};
+use roundtrip_gateway::{Host, Origin};
 use toml::de::{DeTable, DeValue};
 
 use super::kind::{Kind, Wrong, number, quoted, whole};
@@ -80,6 +82,52 @@ impl Kind for Folder {
 
     fn example() -> String {
         "\"/var/lib/roundtrip\"".to_owned()
+    }
+}
+
+/// A list of what is written as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listed<T>(pub(super) Vec<T>);
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+/// Something of which a configuration may list several.
+pub(super) trait Item: FromStr<Err: Display> + Display {
+    const EXAMPLE: &'static str;
+}
+
+impl Item for Host {
+    const EXAMPLE: &'static str = "broker.example";
+}
+
+impl Item for Origin {
+    const EXAMPLE: &'static str = "https://ward.example";
+}
+
+impl<T: Item> Kind for Listed<T> {
+    fn read(value: &DeValue<'_>) -> Result<Self, Wrong> {
+        let Some(list) = value.as_array() else {
+            return Err(Wrong::expected(format!("a list such as {}", Self::example()), value));
+        };
+        let item = |item: &DeValue<'_>| {
+            let text =
+                item.as_str().ok_or_else(|| Wrong::expected(format!("a text such as \"{}\"", T::EXAMPLE), item))?;
+            text.parse().map_err(|error| Wrong::expected(format!("each to be right: {error}"), item))
+        };
+        list.iter().map(|it| item(it.get_ref())).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn write(&self) -> Option<String> {
+        let items: Vec<_> = self.0.iter().map(|item| quoted(&item.to_string())).collect();
+        Some(format!("[{}]", items.join(", ")))
+    }
+
+    fn example() -> String {
+        format!("[\"{}\"]", T::EXAMPLE)
     }
 }
 

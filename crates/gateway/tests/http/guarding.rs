@@ -74,6 +74,46 @@ async fn a_page_of_the_same_host_and_a_listed_name_are_let_in() {
 }
 
 #[tokio::test]
+async fn a_page_of_a_listed_origin_may_ask_and_see_the_answers() {
+    let gateway = Gateway::builder().cors_origin("https://ward.example".parse().unwrap());
+    let stage = Stage::with(Broker::builder(), gateway).await;
+    let asks = format!(
+        "OPTIONS /v1/channels/a_request/requests HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
+         Origin: https://ward.example\r\nSec-Fetch-Site: cross-site\r\nAccess-Control-Request-Method: POST\r\n\
+         Access-Control-Request-Headers: idempotency-key,roundtrip-meta-ward\r\n\
+         Access-Control-Request-Private-Network: true\r\n\r\n",
+        stage.address
+    );
+    let answer = stage.raw(&asks).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    for line in [
+        "access-control-allow-origin: https://ward.example",
+        "access-control-allow-methods: GET,POST,DELETE",
+        "access-control-allow-headers: idempotency-key,roundtrip-meta-ward",
+        "access-control-allow-private-network: true",
+    ] {
+        assert!(answer.contains(line), "{line}: {answer}");
+    }
+    let answer = stage.raw(&submission(&stage.address, "Origin: https://ward.example\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    for line in ["access-control-allow-origin: https://ward.example", "access-control-expose-headers: *"] {
+        assert!(answer.contains(line), "{line}: {answer}");
+    }
+    let answer = stage.raw(&submission(&stage.address, "Origin: https://other.example\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 403 ") && !answer.contains("access-control-"), "{answer}");
+}
+
+#[tokio::test]
+async fn where_no_origin_is_listed_nothing_is_said_of_any() {
+    let stage = Stage::new().await;
+    let own = format!("Origin: http://{}\r\n", stage.address);
+    let answer = stage.raw(&submission(&stage.address, &own)).await;
+    assert!(answer.starts_with("HTTP/1.1 202 ") && !answer.contains("access-control-"), "{answer}");
+    let asks = format!("OPTIONS /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{own}\r\n");
+    assert!(stage.raw(&asks.replace("localhost", &stage.address)).await.starts_with("HTTP/1.1 405 "));
+}
+
+#[tokio::test]
 async fn a_call_without_a_host_or_with_two_is_bad_input() {
     let stage = Stage::new().await;
     for hosts in ["", "Host: localhost\r\nHost: localhost\r\n", "Host: local host\r\n"] {

@@ -174,5 +174,5 @@ async fn a_redriven_request_says_of_which_dead_letter_it_was_made() {
     letters.redrive(id).await.unwrap();
     let taken = stage.post(&format!("{TAKE}?wait=60")).send().await.unwrap();
     assert_eq!(header(&taken, "roundtrip-redrive-of"), id.to_string());
-    stage.told(&header(&taken, "roundtrip-delivery").to_owned(), "reply", Message::new("done").payload).await;
+    stage.told(header(&taken, "roundtrip-delivery"), "reply", Message::new("done").payload).await;
 }
