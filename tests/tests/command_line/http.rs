@@ -4,10 +4,10 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::stage::{BrokerProgram, LIMIT, Program, Signal};
+use crate::stage::{BrokerProgram, Folder, LIMIT, Program, Signal};
 
 /// One call over HTTP on a connection of its own, and all of its answer.
-async fn call(address: &str, host: &str, line: &str, headers: &str, body: &str) -> String {
+pub(crate) async fn call(address: &str, host: &str, line: &str, headers: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let length = body.len();
     let request = format!(
@@ -78,7 +78,7 @@ async fn a_broker_carries_http_itself_and_says_where_on_its_one_line() {
 async fn the_file_may_say_it_all_and_the_environment_too() {
     let folder = Folder::new();
     let file = "http = \"127.0.0.1:0\"\nhosts = [\"broker.example\"]\ncors_origins = [\"https://ward.example\"]\n";
-    let path = folder.file("roundtrip.toml", file);
+    let path = folder.write("roundtrip.toml", file);
     let arguments = ["broker", "--listen", "127.0.0.1:0", "--config", path.to_str().unwrap(), "--json"];
     let mut program = Program::with(&arguments, |command| {
         command.env("ROUNDTRIP_HOSTS", "[\"other.example\"]");

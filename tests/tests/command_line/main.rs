@@ -13,6 +13,7 @@ mod drain;
 mod durable;
 mod garbage;
 mod http;
+mod languages;
 mod parts;
 mod readme;
 mod replies;
