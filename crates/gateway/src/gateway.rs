@@ -9,17 +9,19 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::serve::ListenerExt;
 use roundtrip_client::{Client, Requester};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::body::Bodies;
 use crate::host::Host;
+use crate::mailbox::{Holds, Room};
 use crate::problem::Problem;
 use crate::readiness::Readiness;
 use crate::wait::LONGEST_WAIT;
-use crate::{acknowledge, cancel, guard, readiness, reply, status, submission};
+use crate::{acknowledge, cancel, events, guard, mailbox, readiness, reply, status, submission};
 
 /// A broker's face over HTTP. Cheap to clone.
 ///
@@ -51,6 +53,10 @@ pub(crate) struct Shared {
     pub(crate) answer_timeout: Duration,
     pub(crate) bodies: Bodies,
     pub(crate) readiness: Readiness,
+    pub(crate) holds: Arc<Holds>,
+    pub(crate) reading: Room,
+    /// Streams that would not end by themselves end with it.
+    pub(crate) stopping: CancellationToken,
 }
 
 impl Gateway {
@@ -63,6 +69,7 @@ impl Gateway {
             max_payload: 16 * 1024 * 1024,
             payload_room: 256 * 1024 * 1024,
             payload_timeout: Duration::from_secs(30),
+            held_mailboxes: 10_000,
         }
     }
 
@@ -73,7 +80,10 @@ impl Gateway {
             .route("/v1/channels/{channel}/requests", post(submission::submit))
             .route("/v1/requests/{ticket}", get(status::state).delete(cancel::cancel))
             .route("/v1/requests/{ticket}/reply", get(reply::reply))
+            .route("/v1/requests/{ticket}/events", get(events::events))
             .route("/v1/requests/{ticket}/acknowledge", post(acknowledge::acknowledge))
+            .route("/v1/mailboxes/{reply_channel}/{requester}/replies", get(mailbox::replies))
+            .route("/v1/mailboxes/{reply_channel}/{requester}/replies/{ticket}", delete(mailbox::acknowledge))
             .route("/healthz", get(readiness::healthz))
             .route("/readyz", get(readiness::readyz))
             .fallback(|| async { Problem::unknown_path() })
@@ -95,7 +105,8 @@ impl Gateway {
     }
 
     /// Serves until `stop` is ready. Then nothing new is accepted, and the future ends when the calls that are under way
-    /// are answered; a long poll may take its whole wait. Dropping the future leaves connections to themselves.
+    /// are answered; a long poll may take its whole wait, a stream of events ends at once. Dropping the future leaves
+    /// connections to themselves.
     ///
     /// # Errors
     ///
@@ -107,6 +118,11 @@ impl Gateway {
     ) -> io::Result<()> {
         // An answer is small and waited for.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let stopping = self.shared.stopping.clone();
+        let stop = async move {
+            stop.await;
+            stopping.cancel();
+        };
         axum::serve(listener, self.router()).with_graceful_shutdown(stop).into_future().await
     }
 }
@@ -127,6 +143,7 @@ pub struct GatewayBuilder {
     max_payload: usize,
     payload_room: usize,
     payload_timeout: Duration,
+    held_mailboxes: usize,
 }
 
 impl GatewayBuilder {
@@ -168,6 +185,12 @@ impl GatewayBuilder {
         self
     }
 
+    /// How many mailboxes may be held over HTTP at once: 10,000 unless set. Who opens one beyond it is told 503.
+    pub fn held_mailboxes(mut self, most: usize) -> Self {
+        self.held_mailboxes = most;
+        self
+    }
+
     /// The gateway for the broker that `client` speaks to. It may be connected later; until then `/readyz` says 503.
     pub fn build(self, client: Client) -> Gateway {
         let bodies = Bodies::new(self.max_payload, self.payload_room.max(self.max_payload), self.payload_timeout);
@@ -179,6 +202,9 @@ impl GatewayBuilder {
             longest_wait: self.longest_wait,
             answer_timeout: self.answer_timeout,
             bodies,
+            holds: Holds::new(self.held_mailboxes),
+            reading: Room::new(),
+            stopping: CancellationToken::new(),
         };
         Gateway { shared: Arc::new(shared) }
     }

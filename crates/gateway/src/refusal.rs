@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use roundtrip_client::{AcknowledgeError, CancelError, Refusal, RefusalCode, SubmitError, WaitError};
+use roundtrip_client::{AcknowledgeError, CancelError, Refusal, RefusalCode, RepliesError, SubmitError, WaitError};
 
 use crate::path;
 use crate::problem::Problem;
@@ -106,6 +106,17 @@ impl From<AcknowledgeError> for Problem {
                 "The request belongs to another requester.",
                 "An outcome is acknowledged under its requester's name: send it in Roundtrip-Requester.",
             ),
+            _ => Self::no_broker(),
+        }
+    }
+}
+
+impl From<RepliesError> for Problem {
+    fn from(error: RepliesError) -> Self {
+        match error {
+            RepliesError::Taken | RepliesError::Held => Self::mailbox_taken(),
+            RepliesError::Refused(refusal) => refusal.into(),
+            RepliesError::Name(error) => Self::invalid(error.to_string()),
             _ => Self::no_broker(),
         }
     }

@@ -12,8 +12,9 @@ use crate::gateway::Shared;
 use crate::outcome;
 use crate::path::{self, Segment};
 use crate::problem::{Problem, json};
+use crate::query::Parameters;
 use crate::status::{JSON, RETRY_AFTER, Status};
-use crate::wait::{self, Parameters};
+use crate::wait;
 
 /// Reading acknowledges nothing: the outcome can be read again until it is acknowledged or its retention passes.
 pub(crate) async fn reply(

@@ -2,41 +2,23 @@
 
 use std::time::Duration;
 
-use axum::extract::Query;
-use axum::extract::rejection::QueryRejection;
 use roundtrip_client::{Outcome, RawTicket, WaitError};
 
 use crate::gateway::Shared;
 use crate::problem::Problem;
+use crate::query::{self, Parameters, Query};
 
 /// No call waits longer.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// What stands behind the question mark, as the extractor finds it.
-pub(crate) type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
-
-/// The time to wait; none at all if the call does not say.
+/// The time to wait, of a call that has no other parameter; none at all if the call does not say.
 pub(crate) fn asked(parameters: Parameters) -> Result<Duration, Problem> {
-    let wrong = |what: &str| {
-        Problem::invalid(format!(
-            "The only parameter is wait, once, in whole seconds from 0 to 60, such as ?wait=20 or ?wait=20s; {what}."
-        ))
-    };
-    let Ok(Query(parameters)) = parameters else { return Err(wrong("what came does not decode")) };
-    match parameters.as_slice() {
-        [] => Ok(Duration::ZERO),
-        [(name, value)] if name == "wait" => {
-            let seconds =
-                whole(value.strip_suffix('s').unwrap_or(value)).ok_or_else(|| wrong("its value is another"))?;
-            let wait = Duration::from_secs(seconds);
-            if wait > LONGEST_WAIT {
-                return Err(wrong("it asks for more: ask again when it passed"));
-            }
-            Ok(wait)
-        }
-        [_] => Err(wrong("the one that came has another name")),
-        more => Err(wrong(&format!("{} came", more.len()))),
-    }
+    of(&query::read(parameters, &["wait"])?)
+}
+
+/// The time to wait, among other parameters.
+pub(crate) fn of(query: &Query) -> Result<Duration, Problem> {
+    Ok(query.seconds("wait", 0, LONGEST_WAIT.as_secs())?.unwrap_or_default())
 }
 
 /// Waits that long for the outcome, but no longer than the gateway has it; none if it did not come. Whoever stops waiting
@@ -56,19 +38,21 @@ pub(crate) fn whole(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use axum::extract::Query;
+
     use super::*;
 
-    fn asked(query: &str) -> Option<u64> {
+    fn seconds(query: &str) -> Option<u64> {
         let uri = format!("/{query}").parse().unwrap();
-        super::asked(Query::try_from_uri(&uri)).ok().map(|wait| wait.as_secs())
+        asked(Query::try_from_uri(&uri)).ok().map(|wait| wait.as_secs())
     }
 
     #[test]
     fn whole_seconds_are_taken_with_and_without_their_unit() {
-        assert_eq!(asked(""), Some(0));
-        assert_eq!(asked("?wait=0"), Some(0));
-        assert_eq!(asked("?wait=20"), Some(20));
-        assert_eq!(asked("?wait=60s"), Some(60));
+        assert_eq!(seconds(""), Some(0));
+        assert_eq!(seconds("?wait=0"), Some(0));
+        assert_eq!(seconds("?wait=20"), Some(20));
+        assert_eq!(seconds("?wait=60s"), Some(60));
     }
 
     #[test]
@@ -86,7 +70,7 @@ mod tests {
             "?a=%FF",
         ];
         for query in queries {
-            assert_eq!(asked(query), None, "{query}");
+            assert_eq!(seconds(query), None, "{query}");
         }
     }
 }
