@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_core::Stream;
-use roundtrip_client::{Ending, Outcome, PartEvent, Parts, Progress, ProgressUpdates, RawTicket};
+use roundtrip_client::{Ending, Outcome, PartEvent, Parts, Progress, ProgressUpdates};
 use serde::Serialize;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 

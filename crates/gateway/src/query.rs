@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_them_is_told_and_no_value_is() {
-        for query in ["?secret=1", "?wait=secret&wait=secret", "?wait=%FF", "?wait=1&secret=2"] {
+        for query in ["?secret=1", "?wait=secret&wait=secret", "?wait=1&secret=2"] {
             let problem = read(query).unwrap_err();
             assert!(problem.contains("wait, after") && !problem.contains("secret"), "{query}: {problem}");
         }

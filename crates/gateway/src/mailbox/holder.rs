@@ -1,7 +1,5 @@
 //! The name by which a holder is known over its calls.
 
-use std::fmt::Write;
-
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::field;
@@ -25,9 +23,7 @@ impl Holder {
             let detail = "The gateway needs random numbers of its system, and got none: try again.";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_random", "The system gives no random numbers.", detail)
         })?;
-        let mut name = String::with_capacity(2 * BYTES);
-        bytes.iter().for_each(|byte| drop(write!(name, "{byte:02x}")));
-        Ok(Self(name))
+        Ok(Self(format!("{:032x}", u128::from_ne_bytes(bytes))))
     }
 
     /// The one that a call sends; none if it sends none.

@@ -5,7 +5,9 @@
 mod acknowledging;
 mod bodies;
 mod cancelling;
+mod events;
 mod guarding;
+mod mailboxes;
 mod outcomes;
 mod readiness;
 mod refusing;
