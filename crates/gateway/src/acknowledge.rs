@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use roundtrip_client::{Requester, TicketId};
 
 use crate::answer::within;
 use crate::gateway::Shared;
@@ -22,6 +23,11 @@ pub(crate) async fn acknowledge(
         Some(name) => shared.client.requester(name.as_str()),
         None => shared.unnamed.clone(),
     };
+    under(&shared, &requester, id).await
+}
+
+/// Acknowledges under this requester's name, or under none.
+pub(crate) async fn under(shared: &Shared, requester: &Requester, id: TicketId) -> Result<StatusCode, Problem> {
     within(shared.answer_timeout, requester.attach_raw(id).acknowledge()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -119,11 +119,8 @@ fn cut_off() -> Problem {
 }
 
 fn no_room() -> Problem {
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "gateway_full",
-        "The gateway has as many payloads as it has room for.",
-        "Others are sending too: nothing was submitted. Try again.",
+    Problem::gateway_full(
+        "The gateway has as many payloads as it has room for, since others are sending too: nothing was submitted. Try \
+         again.",
     )
-    .retry_after(Duration::from_secs(1))
 }

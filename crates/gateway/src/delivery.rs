@@ -25,10 +25,10 @@ pub(crate) use settlement::{fail, reject, release, reply, stopped, throttle};
 
 use crate::gateway::Shared;
 use crate::line::Unwritten;
-use crate::meta;
 use crate::path::{self, Segment};
 use crate::problem::Problem;
-use crate::query::{Parameters, Query};
+use crate::query::{self, Parameters, Query};
+use crate::{meta, wait};
 
 /// Waits for a request, up to `?wait=N`; 204 if none came. The lease is `?lease=N`, or the channel's.
 pub(crate) async fn take(
@@ -38,8 +38,8 @@ pub(crate) async fn take(
     parameters: Parameters,
 ) -> Result<Response, Problem> {
     let channel = path::channel(channel)?;
-    let query = Query::read(parameters, &["wait", "lease"])?;
-    let wait = query.wait()?.min(shared.longest_wait);
+    let query = query::read(parameters, &["wait", "lease"])?;
+    let wait = wait::of(&query)?.min(shared.longest_wait);
     let mut puller = shared.client.pull(channel.as_str());
     if let Some(lease) = lease(&query)? {
         puller = puller.lease(lease);

@@ -8,17 +8,19 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use roundtrip_client::{Client, Requester};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::body::Bodies;
 use crate::host::Host;
+use crate::mailbox::{Holds, Room};
 use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::readiness::Readiness;
 use crate::wait::LONGEST_WAIT;
-use crate::{acknowledge, cancel, delivery, guard, readiness, reply, serve, status, submission};
+use crate::{acknowledge, cancel, delivery, events, guard, mailbox, readiness, reply, serve, status, submission};
 
 /// A broker's face over HTTP. Cheap to clone.
 ///
@@ -51,6 +53,10 @@ pub(crate) struct Shared {
     pub(crate) answer_timeout: Duration,
     pub(crate) bodies: Bodies,
     pub(crate) readiness: Readiness,
+    pub(crate) holds: Arc<Holds>,
+    pub(crate) reading: Room,
+    /// Streams that would not end by themselves end with it.
+    pub(crate) stopping: CancellationToken,
     connections: serve::Terms,
 }
 
@@ -66,6 +72,7 @@ impl Gateway {
             payload_room: 256 * 1024 * 1024,
             payload_timeout: Duration::from_secs(30),
             connections: serve::Terms { most: 20_000, idle: Duration::from_secs(60), stalled: Duration::from_secs(30) },
+            held_mailboxes: 10_000,
         }
     }
 
@@ -76,6 +83,7 @@ impl Gateway {
             .route("/v1/channels/{channel}/requests", post(submission::submit))
             .route("/v1/requests/{ticket}", get(status::state).delete(cancel::cancel))
             .route("/v1/requests/{ticket}/reply", get(reply::reply))
+            .route("/v1/requests/{ticket}/events", get(events::events))
             .route("/v1/requests/{ticket}/acknowledge", post(acknowledge::acknowledge))
             .route("/v1/channels/{channel}/deliveries", post(delivery::take))
             .route("/v1/deliveries/{delivery}/reply", post(delivery::reply))
@@ -87,6 +95,8 @@ impl Gateway {
             .route("/v1/deliveries/{delivery}/renew", post(delivery::renew))
             .route("/v1/deliveries/{delivery}/progress", post(delivery::report))
             .route("/v1/deliveries/{delivery}/part", post(delivery::add_part))
+            .route("/v1/mailboxes/{reply_channel}/{requester}/replies", get(mailbox::replies))
+            .route("/v1/mailboxes/{reply_channel}/{requester}/replies/{ticket}", delete(mailbox::acknowledge))
             .route("/healthz", get(readiness::healthz))
             .route("/readyz", get(readiness::readyz))
             .fallback(|| async { Problem::unknown_path() })
@@ -109,8 +119,14 @@ impl Gateway {
     }
 
     /// Serves until `stop` is ready. Then nothing new is accepted, and the future ends when the calls that are under way
-    /// are answered; a long poll may take its whole wait. Dropping the future cuts all connections.
+    /// are answered; a long poll may take its whole wait, a stream of events ends at once. Dropping the future cuts all
+    /// connections.
     pub async fn serve_until(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        let stopping = self.shared.stopping.clone();
+        let stop = async move {
+            stop.await;
+            stopping.cancel();
+        };
         serve::serve(listener, self.router(), self.shared.connections, stop).await;
     }
 }
@@ -133,6 +149,7 @@ pub struct GatewayBuilder {
     payload_room: usize,
     payload_timeout: Duration,
     connections: serve::Terms,
+    held_mailboxes: usize,
 }
 
 impl GatewayBuilder {
@@ -200,6 +217,12 @@ impl GatewayBuilder {
         self
     }
 
+    /// How many mailboxes may be held over HTTP at once: 10,000 unless set. Who opens one beyond it is told 503.
+    pub fn held_mailboxes(mut self, most: usize) -> Self {
+        self.held_mailboxes = most;
+        self
+    }
+
     /// The gateway for the broker that `client` speaks to. It may be connected later; until then `/readyz` says 503.
     pub fn build(self, client: Client) -> Gateway {
         let bodies = Bodies::new(self.max_payload, self.payload_room.max(self.max_payload), self.payload_timeout);
@@ -212,6 +235,9 @@ impl GatewayBuilder {
             longest_wait: self.longest_wait,
             answer_timeout: self.answer_timeout,
             bodies,
+            holds: Holds::new(self.held_mailboxes),
+            reading: Room::new(),
+            stopping: CancellationToken::new(),
             connections: self.connections,
         };
         Gateway { shared: Arc::new(shared) }

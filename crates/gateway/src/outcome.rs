@@ -37,20 +37,33 @@ fn reply(outcome: Outcome) -> Response {
 }
 
 fn failure(kind: OutcomeKind, problem: &ProblemDetails) -> Response {
-    #[derive(Serialize)]
-    struct Details {
-        status: u16,
-        #[serde(flatten)]
-        problem: Value,
+    let failed = Failed::of(kind, problem);
+    json(failed.status(), PROBLEM_JSON, &failed)
+}
+
+/// The problem that an outcome other than a reply is.
+#[derive(Serialize)]
+pub(crate) struct Failed {
+    status: u16,
+    #[serde(flatten)]
+    problem: Value,
+}
+
+impl Failed {
+    pub(crate) fn of(kind: OutcomeKind, problem: &ProblemDetails) -> Self {
+        let problem = serde_json::to_value(problem).unwrap_or_default();
+        let status = match kind {
+            OutcomeKind::Dead => StatusCode::BAD_GATEWAY,
+            OutcomeKind::Expired => StatusCode::GATEWAY_TIMEOUT,
+            OutcomeKind::Cancelled => StatusCode::GONE,
+            _ => wanted(&problem).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        };
+        Self { status: status.as_u16(), problem }
     }
-    let problem = serde_json::to_value(problem).unwrap_or_default();
-    let status = match kind {
-        OutcomeKind::Dead => StatusCode::BAD_GATEWAY,
-        OutcomeKind::Expired => StatusCode::GATEWAY_TIMEOUT,
-        OutcomeKind::Cancelled => StatusCode::GONE,
-        _ => wanted(&problem).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-    };
-    json(status, PROBLEM_JSON, &Details { status: status.as_u16(), problem })
+
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
 }
 
 /// The status that a service gave its failure, if that is one of an error.

@@ -47,9 +47,24 @@ impl Problem {
             .retry_after(Duration::from_secs(1))
     }
 
+    /// There is no room here for what the call needs.
+    pub(crate) fn gateway_full(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "gateway_full", "The gateway is full.", detail)
+            .retry_after(Duration::from_secs(1))
+    }
+
+    /// Somebody else holds the mailbox.
+    pub(crate) fn mailbox_taken() -> Self {
+        let detail = "A mailbox has one holder at a time. Read it without open, which takes nothing; try again later; or \
+                      displace its holder with ?open=take.";
+        Self::new(StatusCode::CONFLICT, "mailbox_taken", "Another holder has the mailbox.", detail)
+    }
+
     pub(crate) fn unknown_path() -> Self {
         let detail = "There is POST /v1/channels/{channel}/requests; GET and DELETE /v1/requests/{ticket}; GET \
-                      /v1/requests/{ticket}/reply; POST /v1/requests/{ticket}/acknowledge; POST \
+                      /v1/requests/{ticket}/reply; GET /v1/requests/{ticket}/events; POST \
+                      /v1/requests/{ticket}/acknowledge; GET /v1/mailboxes/{reply-channel}/{requester}/replies; DELETE \
+                      /v1/mailboxes/{reply-channel}/{requester}/replies/{ticket}; POST \
                       /v1/channels/{channel}/deliveries; POST /v1/deliveries/{delivery}/reply, fail, reject, release, \
                       throttle, stopped, renew, progress and part; GET /healthz and /readyz.";
         Self::new(StatusCode::NOT_FOUND, "unknown_path", "There is nothing under this path.", detail)

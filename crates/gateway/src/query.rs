@@ -1,88 +1,80 @@
-//! What stands behind the question mark of a call.
+//! What stands behind the question mark: each call has its parameters, and any other is told.
 
 use std::time::Duration;
 
-use axum::extract::Query as Pairs;
+use axum::extract::Query as Extracted;
 use axum::extract::rejection::QueryRejection;
 
 use crate::problem::Problem;
 use crate::seconds;
-use crate::wait::LONGEST_WAIT;
 
-/// As the extractor finds it.
-pub(crate) type Parameters = Result<Pairs<Vec<(String, String)>>, QueryRejection>;
+/// What stands behind the question mark, as the extractor finds it.
+pub(crate) type Parameters = Result<Extracted<Vec<(String, String)>>, QueryRejection>;
 
-/// Parameters of which a call knows each.
+/// The parameters of a call, each of them at most once.
+#[derive(Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
 
-impl Query {
-    /// Takes these parameters, each at most once, and no other.
-    pub(crate) fn read(parameters: Parameters, known: &[&str]) -> Result<Self, Problem> {
-        let wrong = |what: &str| {
-            let known =
-                if known.is_empty() { "no parameters".to_owned() } else { format!("{}, each once", known.join(", ")) };
-            Problem::invalid(format!(
-                "Behind the question mark this call takes {known}; {what}: correct it or leave it out."
-            ))
+/// Reads the parameters of a call that has these and no others. What a problem tells is their names, never a value.
+pub(crate) fn read(parameters: Parameters, allowed: &[&'static str]) -> Result<Query, Problem> {
+    let Ok(Extracted(parameters)) = parameters else {
+        return Err(wrong(allowed, "what came does not decode: encode it as URLs want it"));
+    };
+    for (index, (name, _)) in parameters.iter().enumerate() {
+        let Some(known) = allowed.iter().find(|known| *known == name) else {
+            return Err(wrong(allowed, "one that came has another name: correct it or leave it out"));
         };
-        let Ok(Pairs(parameters)) = parameters else { return Err(wrong("what came does not decode")) };
-        for (nth, (name, _)) in parameters.iter().enumerate() {
-            if !known.contains(&name.as_str()) {
-                return Err(wrong("one that came has another name"));
-            }
-            if parameters[..nth].iter().any(|(other, _)| other == name) {
-                return Err(wrong(&format!("{name} came twice")));
-            }
+        if parameters[..index].iter().any(|(before, _)| before == name) {
+            return Err(wrong(allowed, &format!("{known} came more than once: leave one")));
         }
-        Ok(Self(parameters))
     }
+    Ok(Query(parameters))
+}
 
-    /// A parameter as it stands.
+impl Query {
+    /// The value of a parameter; none if it is not there.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// How long to wait: not at all if the call does not say.
-    pub(crate) fn wait(&self) -> Result<Duration, Problem> {
-        let Some(text) = self.text("wait") else { return Ok(Duration::ZERO) };
-        let seconds = whole(text.strip_suffix('s').unwrap_or(text)).map(Duration::from_secs);
-        seconds.filter(|wait| *wait <= LONGEST_WAIT).ok_or_else(|| {
-            Problem::invalid(
-                "The parameter wait must be whole seconds from 0 to 60, such as ?wait=20 or ?wait=20s; its value is \
-                 another: to wait for longer, ask again.",
-            )
+    /// A parameter in whole seconds, with or without their unit.
+    pub(crate) fn whole_seconds(&self, name: &str, least: u64, most: u64) -> Result<Option<Duration>, Problem> {
+        let expected = format!("whole seconds from {least} to {most}, such as ?{name}=20 or ?{name}=20s");
+        let seconds = |text: &str| whole(text.strip_suffix('s').unwrap_or(text));
+        self.parsed(name, &expected, |text| {
+            seconds(text).filter(|it| (least..=most).contains(it)).map(Duration::from_secs)
         })
     }
 
-    /// Seconds, fractions allowed.
+    /// A parameter in seconds, fractions allowed, with or without their unit.
     pub(crate) fn seconds(&self, name: &str) -> Result<Option<Duration>, Problem> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        seconds::parse(text.strip_suffix('s').unwrap_or(text)).map(Some).ok_or_else(|| {
-            Problem::invalid(format!("The parameter {name} must be seconds, such as ?{name}=90 or ?{name}=0.5; its value is another: correct it."))
-        })
+        let expected = format!("seconds, such as ?{name}=90 or ?{name}=0.5s");
+        self.parsed(name, &expected, |text| seconds::parse(text.strip_suffix('s').unwrap_or(text)))
     }
 
     /// A whole number from 1 on.
     pub(crate) fn number(&self, name: &str) -> Result<Option<u32>, Problem> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        let number = whole(text).and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0);
-        number.map(Some).ok_or_else(|| {
-            Problem::invalid(format!(
-                "The parameter {name} must be a whole number from 1 to {}, such as ?{name}=1; its value is another: correct it.",
-                u32::MAX
-            ))
-        })
+        let expected = format!("a whole number from 1 to {}, such as ?{name}=1", u32::MAX);
+        self.parsed(name, &expected, |text| whole(text).and_then(|it| u32::try_from(it).ok()).filter(|it| *it > 0))
     }
 
-    /// True or false; false if the call does not say.
-    pub(crate) fn flag(&self, name: &str) -> Result<bool, Problem> {
-        match self.text(name) {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
-            Some(_) => Err(Problem::invalid(format!(
-                "The parameter {name} must be true or false, such as ?{name}=true; its value is another: correct it."
-            ))),
-        }
+    /// What a parameter means that is one of these words.
+    pub(crate) fn word<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, Problem> {
+        let expected: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let meant = |text: &str| words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        self.parsed(name, &expected.join(" or "), meant)
+    }
+
+    fn parsed<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        parse(text).map(Some).ok_or_else(|| {
+            Problem::invalid(format!("The parameter {name} must be {expected}; its value is another: correct it."))
+        })
     }
 }
 
@@ -91,50 +83,64 @@ pub(crate) fn whole(text: &str) -> Option<u64> {
     text.bytes().all(|digit| digit.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
+fn wrong(allowed: &[&'static str], what: &str) -> Problem {
+    match allowed {
+        [] => Problem::invalid(format!("This call has no parameters; {what}.")),
+        _ => Problem::invalid(format!(
+            "The parameters of this call are {}, each at most once; {what}.",
+            allowed.join(", ")
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(query: &str, known: &[&str]) -> Option<Query> {
+    fn read(query: &str) -> Result<Query, String> {
         let uri = format!("/{query}").parse().unwrap();
-        Query::read(Pairs::try_from_uri(&uri), known).ok()
-    }
-
-    fn wait(query: &str) -> Option<u64> {
-        read(query, &["wait"]).and_then(|query| query.wait().ok()).map(|wait| wait.as_secs())
+        super::read(Extracted::try_from_uri(&uri), &["wait", "after"]).map_err(|problem| format!("{problem:?}"))
     }
 
     #[test]
-    fn a_wait_is_taken_in_whole_seconds_with_and_without_their_unit() {
-        assert_eq!(wait(""), Some(0));
-        assert_eq!(wait("?wait=0"), Some(0));
-        assert_eq!(wait("?wait=20"), Some(20));
-        assert_eq!(wait("?wait=60s"), Some(60));
+    fn parameters_may_stand_in_any_order_and_be_left_out() {
+        assert_eq!(read("").unwrap().text("wait"), None);
+        let query = read("?after=a%3A1&wait=5").unwrap();
+        assert_eq!((query.text("after"), query.text("wait")), (Some("a:1"), Some("5")));
     }
 
     #[test]
-    fn another_wait_is_told() {
-        for query in ["?wait=", "?wait=s", "?wait=61", "?wait=-1", "?wait=+1", "?wait=1.5", "?wait=1m"] {
-            assert_eq!(wait(query), None, "{query}");
+    fn what_is_wrong_with_them_is_told_and_no_value_is() {
+        for query in ["?secret=1", "?wait=secret&wait=secret", "?wait=1&secret=2", "?=1"] {
+            let problem = read(query).unwrap_err();
+            assert!(problem.contains("wait, after") && !problem.contains("secret"), "{query}: {problem}");
         }
     }
 
     #[test]
-    fn unknown_doubled_and_damaged_parameters_are_told() {
-        for query in ["?wiat=1", "?wait=1&wait=1", "?a=%FF", "?=1"] {
-            assert!(read(query, &["wait"]).is_none(), "{query}");
+    fn whole_seconds_are_within_their_bounds() {
+        let seconds =
+            |query| read(query).unwrap().whole_seconds("wait", 1, 60).map_err(|problem| format!("{problem:?}"));
+        assert_eq!(seconds(""), Ok(None));
+        assert_eq!(seconds("?wait=1"), Ok(Some(Duration::from_secs(1))));
+        assert_eq!(seconds("?wait=60s"), Ok(Some(Duration::from_secs(60))));
+        for query in
+            ["?wait=0", "?wait=61", "?wait=", "?wait=1.5", "?wait=s", "?wait", "?wait=-1", "?wait=%2B1", "?wait=1m"]
+        {
+            let problem = seconds(query).unwrap_err();
+            assert!(problem.contains("wait") && problem.contains("from 1 to 60"), "{query}: {problem}");
         }
-        assert!(read("?wait=1", &[]).is_none());
     }
 
     #[test]
-    fn other_parameters_are_seconds_numbers_and_flags() {
-        let query = read("?after=0.5&lease=90s&number=3&retry=true", &["after", "lease", "number", "retry"]).unwrap();
-        assert_eq!(query.seconds("after").unwrap(), Some(Duration::from_millis(500)));
-        assert_eq!(query.seconds("lease").unwrap(), Some(Duration::from_secs(90)));
-        assert_eq!(query.number("number").unwrap(), Some(3));
-        assert!(query.flag("retry").unwrap());
-        assert!(query.number("after").is_err() && query.flag("number").is_err() && query.seconds("retry").is_err());
-        assert_eq!(read("", &[]).unwrap().seconds("after").unwrap(), None);
+    fn others_are_seconds_with_fractions_numbers_and_words() {
+        let query = |value: &str| read(&format!("?after={value}")).unwrap();
+        assert_eq!(query("0.5").seconds("after").unwrap(), Some(Duration::from_millis(500)));
+        assert_eq!(query("90s").seconds("after").unwrap(), Some(Duration::from_secs(90)));
+        assert_eq!(query("3").number("after").unwrap(), Some(3));
+        let words = [("true", true), ("false", false)];
+        assert_eq!(query("true").word("after", &words).unwrap(), Some(true));
+        assert!(query("x").seconds("after").is_err() && query("0").number("after").is_err());
+        assert!(query("yes").word("after", &words).is_err());
     }
 }

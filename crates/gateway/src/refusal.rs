@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use roundtrip_client::{
-    AcknowledgeError, CancelError, PartError, PullError, Refusal, RefusalCode, SettleError, StopReason, SubmitError,
-    WaitError,
+    AcknowledgeError, CancelError, PartError, PullError, Refusal, RefusalCode, RepliesError, SettleError, StopReason,
+    SubmitError, WaitError,
 };
 
 use crate::path;
@@ -116,6 +116,17 @@ impl From<PullError> for Problem {
         match error {
             PullError::Refused(refusal) => refusal.into(),
             PullError::Name(error) => Self::invalid(error.to_string()),
+            _ => Self::no_broker(),
+        }
+    }
+}
+
+impl From<RepliesError> for Problem {
+    fn from(error: RepliesError) -> Self {
+        match error {
+            RepliesError::Taken | RepliesError::Held => Self::mailbox_taken(),
+            RepliesError::Refused(refusal) => refusal.into(),
+            RepliesError::Name(error) => Self::invalid(error.to_string()),
             _ => Self::no_broker(),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use roundtrip_client::{RequestState, TicketId, TicketState};
+use roundtrip_client::{Progress, RequestState, TicketId, TicketState};
 use serde::Serialize;
 
 use crate::answer::within;
@@ -52,11 +52,18 @@ pub(crate) struct Status<'a> {
     ahead: u64,
 }
 
+/// How far the work is, as callers are told.
 #[derive(Serialize)]
-struct Reached<'a> {
+pub(crate) struct Reached<'a> {
     fraction: f32,
     stage: &'a str,
     note: &'a str,
+}
+
+impl<'a> Reached<'a> {
+    pub(crate) fn of(progress: &'a Progress) -> Self {
+        Self { fraction: progress.fraction, stage: &progress.stage, note: &progress.note }
+    }
 }
 
 impl<'a> Status<'a> {
@@ -68,13 +75,12 @@ impl<'a> Status<'a> {
             RequestState::Scheduled { .. } => ("scheduled", None),
             _ => ("open", None),
         };
-        let reached = told.progress.as_ref();
         Self {
             ticket: id.to_string(),
             channel: id.channel.as_str(),
             state,
             delivery,
-            progress: reached.map(|it| Reached { fraction: it.fraction, stage: &it.stage, note: &it.note }),
+            progress: told.progress.as_ref().map(Reached::of),
             ahead: told.ahead,
         }
     }

@@ -6,14 +6,19 @@ use roundtrip_client::{Outcome, RawTicket, WaitError};
 
 use crate::gateway::Shared;
 use crate::problem::Problem;
-use crate::query::{Parameters, Query};
+use crate::query::{self, Parameters, Query};
 
 /// No call waits longer.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// The time to wait, which is all that the call takes; none at all if it does not say.
+/// The time to wait, of a call that has no other parameter; none at all if the call does not say.
 pub(crate) fn asked(parameters: Parameters) -> Result<Duration, Problem> {
-    Query::read(parameters, &["wait"])?.wait()
+    of(&query::read(parameters, &["wait"])?)
+}
+
+/// The time to wait, among other parameters.
+pub(crate) fn of(query: &Query) -> Result<Duration, Problem> {
+    Ok(query.whole_seconds("wait", 0, LONGEST_WAIT.as_secs())?.unwrap_or_default())
 }
 
 /// Waits that long for the outcome, but no longer than the gateway has it; none if it did not come. Whoever stops waiting

@@ -10,7 +10,7 @@ use crate::answer::within;
 use crate::gateway::Shared;
 use crate::path::Segment;
 use crate::problem::Problem;
-use crate::query::{Parameters, Query};
+use crate::query::{self, Parameters};
 
 /// Also tells whether anybody still wants the result.
 pub(crate) async fn renew(
@@ -19,7 +19,7 @@ pub(crate) async fn renew(
     parameters: Parameters,
 ) -> Result<StatusCode, Problem> {
     let delivery = held(&shared, delivery)?;
-    Query::read(parameters, &[])?;
+    query::read(parameters, &[])?;
     within(shared.answer_timeout, delivery.renew()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

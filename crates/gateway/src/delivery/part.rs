@@ -14,7 +14,7 @@ use crate::body::Whole;
 use crate::gateway::Shared;
 use crate::path::Segment;
 use crate::problem::Problem;
-use crate::query::{Parameters, Query};
+use crate::query::{self, Parameters};
 use crate::{field, meta};
 
 /// With `?number=N` it is that part and no other, so that it can be sent again by whoever got no answer.
@@ -26,7 +26,7 @@ pub(crate) async fn add_part(
     body: Body,
 ) -> Result<Response, Problem> {
     let mut delivery = held(&shared, delivery)?;
-    if let Some(number) = Query::read(parameters, &["number"])?.number("number")? {
+    if let Some(number) = query::read(parameters, &["number"])?.number("number")? {
         delivery = delivery.after_part(number - 1);
     }
     let Whole { payload, room } = shared.bodies.read(&headers, body).await?;

@@ -14,7 +14,7 @@ use crate::body::Whole;
 use crate::gateway::Shared;
 use crate::path::Segment;
 use crate::problem::Problem;
-use crate::query::{Parameters, Query};
+use crate::query::{self, Parameters};
 
 /// The latest wins. It renews nothing.
 pub(crate) async fn report(
@@ -34,7 +34,7 @@ pub(crate) async fn report(
         note: String,
     }
     let delivery = held(&shared, delivery)?;
-    Query::read(parameters, &[])?;
+    query::read(parameters, &[])?;
     let Whole { payload, .. } = shared.bodies.read(&headers, body).await?;
     let reached: Option<Reached> = serde_json::from_slice(&payload).ok();
     let Some(Reached { fraction, stage, note }) = reached.filter(|it| (0.0..=1.0).contains(&it.fraction)) else {

@@ -16,7 +16,7 @@ use crate::body::Whole;
 use crate::gateway::Shared;
 use crate::path::{self, Segment};
 use crate::problem::Problem;
-use crate::query::{Parameters, Query};
+use crate::query::{self, Parameters};
 use crate::{field, meta};
 
 type Settled = Result<StatusCode, Problem>;
@@ -30,7 +30,7 @@ pub(crate) async fn reply(
     body: Body,
 ) -> Settled {
     let delivery = held(&shared, delivery)?;
-    Query::read(parameters, &[])?;
+    query::read(parameters, &[])?;
     let Whole { payload, room } = shared.bodies.read(&headers, body).await?;
     let content_type = field::single(&headers, "content-type")?.unwrap_or_default();
     let message = Message { content_type, headers: meta::read(&headers)?, payload };
@@ -49,8 +49,9 @@ pub(crate) async fn fail(
     body: Body,
 ) -> Settled {
     let delivery = held(&shared, delivery)?;
-    let query = Query::read(parameters, &["retry", "after"])?;
-    let (may_retry, after) = (query.flag("retry")?, query.seconds("after")?);
+    let query = query::read(parameters, &["retry", "after"])?;
+    let (may_retry, after) =
+        (query.word("retry", &[("true", true), ("false", false)])?.unwrap_or(false), query.seconds("after")?);
     if !may_retry && after.is_some() {
         return Err(Problem::invalid(
             "The parameter after says when another attempt may come, and goes with retry=true: add that, or leave after out.",
@@ -81,7 +82,7 @@ pub(crate) async fn reject(
     body: Body,
 ) -> Settled {
     let delivery = held(&shared, delivery)?;
-    Query::read(parameters, &[])?;
+    query::read(parameters, &[])?;
     let Whole { payload, .. } = shared.bodies.read(&headers, body).await?;
     settled(&shared, delivery.reject(told(&payload, "rejected")?)).await
 }
@@ -89,14 +90,14 @@ pub(crate) async fn reject(
 /// Given back, not counted as an attempt.
 pub(crate) async fn release(State(shared): State<Arc<Shared>>, delivery: Segment, parameters: Parameters) -> Settled {
     let delivery = held(&shared, delivery)?;
-    Query::read(parameters, &[])?;
+    query::read(parameters, &[])?;
     settled(&shared, delivery.release()).await
 }
 
 /// Given back, not counted, and the whole channel pauses.
 pub(crate) async fn throttle(State(shared): State<Arc<Shared>>, delivery: Segment, parameters: Parameters) -> Settled {
     let delivery = held(&shared, delivery)?;
-    let pause: Option<Duration> = Query::read(parameters, &["after"])?.seconds("after")?;
+    let pause: Option<Duration> = query::read(parameters, &["after"])?.seconds("after")?;
     let pause = pause.ok_or_else(|| {
         Problem::invalid(
             "The parameter after must say for how many seconds the channel pauses, such as ?after=30; there is none.",
@@ -108,7 +109,7 @@ pub(crate) async fn throttle(State(shared): State<Arc<Shared>>, delivery: Segmen
 /// The work on a cancelled or expired request has ended: its place is free.
 pub(crate) async fn stopped(State(shared): State<Arc<Shared>>, delivery: Segment, parameters: Parameters) -> Settled {
     let delivery = held(&shared, delivery)?;
-    Query::read(parameters, &[])?;
+    query::read(parameters, &[])?;
     match answered(shared.answer_timeout, delivery.renew()).await? {
         Ok(()) => Err(Problem::new(
             StatusCode::CONFLICT,

@@ -5,8 +5,10 @@
 mod acknowledging;
 mod bodies;
 mod cancelling;
+mod events;
 mod guarding;
 mod leasing;
+mod mailboxes;
 mod outcomes;
 mod readiness;
 mod refusing;
