@@ -9,17 +9,20 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use roundtrip_client::{Client, Requester};
 use tokio::net::TcpListener;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::body::Bodies;
+use crate::document::Head;
 use crate::host::Host;
 use crate::problem::Problem;
 use crate::readiness::Readiness;
 use crate::wait::LONGEST_WAIT;
-use crate::{acknowledge, cancel, guard, readiness, reply, status, submission};
+use crate::{acknowledge, cancel, document, guard, readiness, reply, status, submission};
 
 /// A broker's face over HTTP. Cheap to clone.
 ///
@@ -69,13 +72,8 @@ impl Gateway {
     /// The routes with their guard, to be served with others. Put them at the root: the paths in their answers begin there.
     pub fn router(&self) -> Router {
         let shared = Arc::clone(&self.shared);
-        Router::new()
-            .route("/v1/channels/{channel}/requests", post(submission::submit))
-            .route("/v1/requests/{ticket}", get(status::state).delete(cancel::cancel))
-            .route("/v1/requests/{ticket}/reply", get(reply::reply))
-            .route("/v1/requests/{ticket}/acknowledge", post(acknowledge::acknowledge))
-            .route("/healthz", get(readiness::healthz))
-            .route("/readyz", get(readiness::readyz))
+        let (calls, _) = routes().split_for_parts();
+        calls
             .fallback(|| async { Problem::unknown_path() })
             .method_not_allowed_fallback(|| async { Problem::other_method() })
             // `Bodies` has limits of its own, which count what is there of all bodies.
@@ -115,6 +113,18 @@ impl fmt::Debug for Gateway {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Gateway({:?})", self.shared.client)
     }
+}
+
+/// Every call that there is, with its description.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::with_openapi(Head::openapi())
+        .routes(routes!(submission::submit))
+        .routes(routes!(status::state, cancel::cancel))
+        .routes(routes!(reply::reply))
+        .routes(routes!(acknowledge::acknowledge))
+        .routes(routes!(readiness::healthz))
+        .routes(routes!(readiness::readyz))
+        .routes(routes!(document::document))
 }
 
 /// Settings of a [`Gateway`].

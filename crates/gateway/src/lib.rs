@@ -12,6 +12,7 @@
 //! | `DELETE /v1/requests/{ticket}` | cancels |
 //! | `POST /v1/requests/{ticket}/acknowledge` | says that the outcome was handled |
 //! | `GET /healthz`, `GET /readyz` | it is there; it can take requests |
+//! | `GET /openapi.json` | all of this, for programs |
 //!
 //! `docs/http.md` tells the headers and what is refused how.
 
@@ -19,6 +20,7 @@ mod acknowledge;
 mod answer;
 mod body;
 mod cancel;
+mod document;
 mod field;
 mod gateway;
 mod guard;

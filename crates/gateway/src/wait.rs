@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use roundtrip_client::{Outcome, RawTicket, WaitError};
+use utoipa::IntoParams;
 
 use crate::gateway::Shared;
 use crate::problem::Problem;
@@ -14,6 +15,17 @@ pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What stands behind the question mark, as the extractor finds it.
 pub(crate) type Parameters = Result<Query<Vec<(String, String)>>, QueryRejection>;
+
+/// The same as it is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) struct Wait {
+    /// How long to wait for the outcome: whole seconds from 0 to 60, with or without `s`. The answer comes earlier if
+    /// the outcome does.
+    #[param(required = false, pattern = "^0*(?:[0-9]|[1-5][0-9]|60)s?$", example = "20")]
+    wait: String,
+}
 
 /// The time to wait; none at all if the call does not say.
 pub(crate) fn asked(parameters: Parameters) -> Result<Duration, Problem> {

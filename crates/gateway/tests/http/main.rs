@@ -5,6 +5,7 @@
 mod acknowledging;
 mod bodies;
 mod cancelling;
+mod describing;
 mod guarding;
 mod outcomes;
 mod readiness;
