@@ -14,8 +14,8 @@ use crate::requester::{self, ByRequester};
 
 /// The outcome was handled
 ///
-/// The broker may forget it from now on. What was acknowledged before stays so, and a ticket that the broker does not know
-/// is acknowledged.
+/// The broker may forget it from now on. Under the name in `Roundtrip-Requester`, where the request has one. What was
+/// acknowledged before stays so.
 #[utoipa::path(post, path = "/v1/requests/{ticket}/acknowledge", params(OfTicket, ByRequester), responses(
     NoBroker,
     (status = 204, description = "It is acknowledged."),
@@ -23,7 +23,6 @@ use crate::requester::{self, ByRequester};
      body = Details),
     (status = 409, description = "`no_outcome_yet`", body = Details),
 ))]
-// Under the name in `Roundtrip-Requester`, where the request has one. What was acknowledged before stays so.
 pub(crate) async fn acknowledge(
     State(shared): State<Arc<Shared>>,
     ticket: Segment,

@@ -1,5 +1,7 @@
 //! What an outcome is over HTTP: the service's payload, or a problem.
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -138,6 +140,11 @@ pub(crate) fn describe(call: &mut Operation) {
     if !answers.contains_key("4XX") {
         return;
     }
+    // What is said of an accepted request is said with its outcome too.
+    let of_accepted = match answers.get("202") {
+        Some(RefOr::T(accepted)) => accepted.headers.clone(),
+        _ => BTreeMap::new(),
+    };
     let either =
         AnyOfBuilder::new().item(Ref::from_schema_name("Problem")).item(Ref::from_schema_name("OutcomeProblem"));
     let either = RefOr::T(Schema::AnyOf(either.build()));
@@ -149,6 +156,9 @@ pub(crate) fn describe(call: &mut Operation) {
         let mut outcome = Header::new(Ref::from_schema_name("Outcome"));
         outcome.description = Some("How the request ended; not there if this is no outcome.".to_owned());
         answer.headers.insert("Roundtrip-Outcome".to_owned(), outcome.into());
+        for (name, header) in of_accepted.iter().filter(|(name, _)| *name != "Retry-After") {
+            answer.headers.entry(name.clone()).or_insert_with(|| header.clone());
+        }
         for content in answer.content.values_mut() {
             if let RefOr::T(content) = content
                 && content.schema == Some(Ref::from_schema_name("Problem").into())

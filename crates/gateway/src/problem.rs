@@ -117,13 +117,13 @@ pub(crate) struct Details<'a> {
     status: u16,
     /// What was expected, what came, and what to do.
     detail: &'a str,
-    /// What programs tell problems apart by.
     #[schema(schema_with = code)]
     code: &'a str,
 }
 
 fn code() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes())).build()
+    let what = "What programs tell problems apart by.";
+    ObjectBuilder::new().schema_type(Type::String).description(Some(what)).enum_values(Some(codes())).build()
 }
 
 fn codes() -> impl Iterator<Item = &'static str> {

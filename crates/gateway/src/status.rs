@@ -68,7 +68,6 @@ pub(crate) struct Status<'a> {
     ticket: String,
     /// Its channel.
     channel: &'a str,
-    /// Where it is; `open` is a state that this gateway does not know yet.
     #[schema(schema_with = states)]
     state: &'static str,
     /// Which delivery a service has, counted from 1; null if none has one.
@@ -95,8 +94,9 @@ struct Reached<'a> {
 }
 
 fn states() -> Object {
+    let what = "Where it is; `open` is a state of a later broker.";
     let states = ["scheduled", "waiting", "in_flight", "backing_off", "open"];
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(states)).build()
+    ObjectBuilder::new().schema_type(Type::String).description(Some(what)).enum_values(Some(states)).build()
 }
 
 impl<'a> Status<'a> {

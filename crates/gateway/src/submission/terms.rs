@@ -52,7 +52,7 @@ pub(super) struct Asked {
     #[param(
         required = false,
         rename = "Roundtrip-Deadline",
-        pattern = r"^(?:[1-9][0-9]{0,18}(?:\.[0-9]{1,9})?|0\.[0-9]{0,2}[1-9])$",
+        pattern = r"^(?:[1-9][0-9]{0,18}(?:\.[0-9]{1,9})?|0\.[0-9]{0,2}[1-9][0-9]{0,6})$",
         example = "90"
     )]
     deadline: String,
