@@ -8,11 +8,22 @@ use roundtrip_client::{Requester, TicketId};
 
 use crate::answer::within;
 use crate::gateway::Shared;
-use crate::path::{self, Segment};
-use crate::problem::Problem;
-use crate::requester;
+use crate::path::{self, OfTicket, Segment};
+use crate::problem::{Details, Problem};
+use crate::refusal::NoBroker;
+use crate::requester::{self, ByRequester};
 
-/// Under the name in `Roundtrip-Requester`, where the request has one. What was acknowledged before stays so.
+/// The outcome was handled
+///
+/// The broker may forget it from now on. Under the name in `Roundtrip-Requester`, where the request has one. What was
+/// acknowledged before stays so.
+#[utoipa::path(post, path = "/v1/requests/{ticket}/acknowledge", params(OfTicket, ByRequester), responses(
+    NoBroker,
+    (status = 204, description = "It is acknowledged."),
+    (status = 403, description = "`forbidden`: it is another requester's; `foreign_origin`: the call comes from a web page.",
+     body = Details),
+    (status = 409, description = "`no_outcome_yet`", body = Details),
+))]
 pub(crate) async fn acknowledge(
     State(shared): State<Arc<Shared>>,
     ticket: Segment,

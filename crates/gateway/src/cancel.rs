@@ -7,29 +7,52 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use roundtrip_client::{Cancellation, OutcomeKind};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::answer::within;
 use crate::gateway::Shared;
-use crate::outcome::OUTCOME;
-use crate::path::{self, Segment};
+use crate::outcome::{OUTCOME, OutcomeName};
+use crate::path::{self, OfTicket, Segment};
 use crate::problem::{Problem, json};
+use crate::refusal::OfRequest;
 use crate::status::JSON;
 
+/// Which outcome a request has once somebody tried to cancel it.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "ticket": "shout_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11",
+    "channel": "shout_request",
+    "outcome": "cancelled",
+    "reply": "/v1/requests/shout_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11/reply",
+}))]
+struct Cancelled<'a> {
+    /// The request's ticket.
+    ticket: String,
+    /// Its channel.
+    channel: &'a str,
+    /// `cancelled`, or whichever was first.
+    #[schema(value_type = OutcomeName)]
+    outcome: &'static str,
+    /// The path of the outcome.
+    reply: String,
+}
+
+/// Cancels a request
+///
 /// Answers which outcome the request has now, `cancelled` or the one that was first. Its payload is under `/reply`.
+#[utoipa::path(delete, path = "/v1/requests/{ticket}", params(OfTicket), responses(
+    OfRequest,
+    (status = 200, description = "It has this outcome.", body = Cancelled, headers(
+        ("Roundtrip-Outcome" = OutcomeName, description = "The outcome."),
+    )),
+))]
 pub(crate) async fn cancel(State(shared): State<Arc<Shared>>, ticket: Segment) -> Result<Response, Problem> {
-    #[derive(Serialize)]
-    struct Ended<'a> {
-        ticket: String,
-        channel: &'a str,
-        outcome: &'static str,
-        reply: String,
-    }
     let id = path::ticket(ticket)?;
     let kind = match within(shared.answer_timeout, shared.client.cancel(&id)).await? {
         Cancellation::Cancelled => OutcomeKind::Cancelled,
         Cancellation::Ended(kind) => kind,
     };
-    let ended = Ended {
+    let ended = Cancelled {
         ticket: id.to_string(),
         channel: id.channel.as_str(),
         outcome: kind.as_str(),

@@ -12,15 +12,21 @@ use axum::routing::{delete, get, post};
 use roundtrip_client::{Client, Requester};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::body::Bodies;
+use crate::document::Head;
 use crate::host::Host;
 use crate::mailbox::{Holds, Room};
 use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::readiness::Readiness;
 use crate::wait::LONGEST_WAIT;
-use crate::{acknowledge, cancel, delivery, events, guard, mailbox, readiness, reply, serve, status, submission};
+use crate::{
+    acknowledge, cancel, delivery, document, events, guard, mailbox, readiness, reply, serve, status, submission,
+};
 
 /// A broker's face over HTTP. Cheap to clone.
 ///
@@ -79,26 +85,8 @@ impl Gateway {
     /// The routes with their guard, to be served with others. Put them at the root: the paths in their answers begin there.
     pub fn router(&self) -> Router {
         let shared = Arc::clone(&self.shared);
-        let router = Router::new()
-            .route("/v1/channels/{channel}/requests", post(submission::submit))
-            .route("/v1/requests/{ticket}", get(status::state).delete(cancel::cancel))
-            .route("/v1/requests/{ticket}/reply", get(reply::reply))
-            .route("/v1/requests/{ticket}/events", get(events::events))
-            .route("/v1/requests/{ticket}/acknowledge", post(acknowledge::acknowledge))
-            .route("/v1/channels/{channel}/deliveries", post(delivery::take))
-            .route("/v1/deliveries/{delivery}/reply", post(delivery::reply))
-            .route("/v1/deliveries/{delivery}/fail", post(delivery::fail))
-            .route("/v1/deliveries/{delivery}/reject", post(delivery::reject))
-            .route("/v1/deliveries/{delivery}/release", post(delivery::release))
-            .route("/v1/deliveries/{delivery}/throttle", post(delivery::throttle))
-            .route("/v1/deliveries/{delivery}/stopped", post(delivery::stopped))
-            .route("/v1/deliveries/{delivery}/renew", post(delivery::renew))
-            .route("/v1/deliveries/{delivery}/progress", post(delivery::report))
-            .route("/v1/deliveries/{delivery}/part", post(delivery::add_part))
-            .route("/v1/mailboxes/{reply_channel}/{requester}/replies", get(mailbox::replies))
-            .route("/v1/mailboxes/{reply_channel}/{requester}/replies/{ticket}", delete(mailbox::acknowledge))
-            .route("/healthz", get(readiness::healthz))
-            .route("/readyz", get(readiness::readyz))
+        let (calls, _) = routes().split_for_parts();
+        let router = calls
             .fallback(|| async { Problem::unknown_path() })
             .method_not_allowed_fallback(|| async { Problem::other_method() });
         let router = match guard::cors(&shared.origins) {
@@ -135,6 +123,31 @@ impl fmt::Debug for Gateway {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Gateway({:?})", self.shared.client)
     }
+}
+
+/// Every call that there is, with its description.
+pub(crate) fn routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::with_openapi(Head::openapi())
+        .routes(routes!(submission::submit))
+        .routes(routes!(status::state, cancel::cancel))
+        .routes(routes!(reply::reply))
+        .routes(routes!(acknowledge::acknowledge))
+        .route("/v1/requests/{ticket}/events", get(events::events))
+        .route("/v1/channels/{channel}/deliveries", post(delivery::take))
+        .route("/v1/deliveries/{delivery}/reply", post(delivery::reply))
+        .route("/v1/deliveries/{delivery}/fail", post(delivery::fail))
+        .route("/v1/deliveries/{delivery}/reject", post(delivery::reject))
+        .route("/v1/deliveries/{delivery}/release", post(delivery::release))
+        .route("/v1/deliveries/{delivery}/throttle", post(delivery::throttle))
+        .route("/v1/deliveries/{delivery}/stopped", post(delivery::stopped))
+        .route("/v1/deliveries/{delivery}/renew", post(delivery::renew))
+        .route("/v1/deliveries/{delivery}/progress", post(delivery::report))
+        .route("/v1/deliveries/{delivery}/part", post(delivery::add_part))
+        .route("/v1/mailboxes/{reply_channel}/{requester}/replies", get(mailbox::replies))
+        .route("/v1/mailboxes/{reply_channel}/{requester}/replies/{ticket}", delete(mailbox::acknowledge))
+        .routes(routes!(readiness::healthz))
+        .routes(routes!(readiness::readyz))
+        .routes(routes!(document::document))
 }
 
 /// Settings of a [`Gateway`].

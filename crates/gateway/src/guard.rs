@@ -4,16 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer, ExposeHeaders};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{ObjectBuilder, Ref, Type};
+use utoipa::openapi::{ContentBuilder, Header, RefOr, ResponseBuilder};
 
 use crate::field;
 use crate::gateway::Shared;
 use crate::host::{Authority, Host};
 use crate::origin::Origin;
 use crate::problem::Problem;
+
+/// What every answer has.
+const CONFINED: [(HeaderName, &str); 3] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox; frame-ancestors 'none'"),
+];
 
 /// Lets a call in that means this gateway and comes from no foreign page.
 pub(crate) async fn admit(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
@@ -26,13 +36,40 @@ pub(crate) async fn admit(State(shared): State<Arc<Shared>>, request: Request, n
 /// A payload is whatever its sender made it, so that a browser shall neither run, nor guess at, nor keep it.
 pub(crate) async fn confine(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'"),
-    );
+    for (name, value) in CONFINED {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
     response
+}
+
+/// The headers that every answer has, as they are described.
+pub(crate) fn confined() -> impl Iterator<Item = (String, RefOr<Header>)> {
+    CONFINED.into_iter().map(|(name, value)| {
+        let only = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([value])).build();
+        (name.to_string(), Header::new(only).into())
+    })
+}
+
+/// Completes the description of a call: what is refused here and what every answer has.
+pub(crate) fn describe(call: &mut Operation) {
+    let refused = [
+        ("400", "`invalid`: the detail says what was expected"),
+        ("403", "`foreign_origin`: the call comes from a web page"),
+        ("421", "`unknown_host`: the gateway is not reached under this host"),
+    ];
+    let answers = &mut call.responses.responses;
+    for (status, description) in refused {
+        let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let refusal = ResponseBuilder::new().description(description).content("application/json", problem);
+        answers.entry(status.to_owned()).or_insert_with(|| refusal.build().into());
+    }
+    for answer in answers.values_mut() {
+        let RefOr::T(answer) = answer else { continue };
+        for (name, _) in CONFINED {
+            let described = Ref::new(format!("#/components/headers/{name}"));
+            answer.headers.insert(name.to_string(), RefOr::Ref(described));
+        }
+    }
 }
 
 /// What a page of a listed origin may ask, and see of the answers. The guard lets no other in, so that there is nothing to

@@ -18,6 +18,7 @@
 //! | `GET /v1/mailboxes/{reply-channel}/{requester}/replies` | lists the replies in a mailbox; `?wait=N`, `?after=TICKET`; with `?open=if_free` or `?open=take` holds it and gives the oldest |
 //! | `DELETE /v1/mailboxes/{reply-channel}/{requester}/replies/{ticket}` | says that the reply was handled |
 //! | `GET /healthz`, `GET /readyz` | it is there; it can take requests |
+//! | `GET /openapi.json` | all of this, for programs |
 //!
 //! `docs/http.md` tells the headers and what is refused how.
 
@@ -26,6 +27,7 @@ mod answer;
 mod body;
 mod cancel;
 mod delivery;
+mod document;
 mod events;
 mod field;
 mod gateway;

@@ -1,17 +1,173 @@
 //! What an outcome is over HTTP: the service's payload, or a problem.
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use roundtrip_client::{Ending, Outcome, OutcomeKind, ProblemDetails};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{AnyOfBuilder, Ref, Schema};
+use utoipa::openapi::{Header, RefOr};
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::meta;
 use crate::problem::{PROBLEM_JSON, json};
 
 /// The header that says how a request ended. It stands on every answer that carries an outcome, and on no other.
 pub(crate) const OUTCOME: &str = "roundtrip-outcome";
+
+/// How a request may end.
+#[derive(ToSchema)]
+#[schema(as = Outcome, rename_all = "snake_case", example = "replied")]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) enum OutcomeName {
+    /// A service replied.
+    Replied,
+    /// A service failed it finally.
+    Failed,
+    /// It is not tried again.
+    Dead,
+    /// Its deadline passed.
+    Expired,
+    /// Somebody cancelled it.
+    Cancelled,
+}
+
+/// A request's end that is no reply, as problem details of RFC 9457.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) struct OutcomeProblem {
+    /// `urn:roundtrip:problem:` and the code.
+    r#type: String,
+    /// One sentence that is the same for every such outcome.
+    title: String,
+    /// The answer's status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// One sentence about this outcome.
+    #[schema(required = false)]
+    detail: String,
+    /// `expired`; `cancelled`; why it is dead, such as `attempts_exhausted` or `rejected`; the service's own word if it failed.
+    code: String,
+    /// Which of the outcomes it is.
+    outcome: OutcomeName,
+    /// How many attempts were counted.
+    attempts: u32,
+    /// The service's typed error, if it failed and that is JSON.
+    #[schema(required = false)]
+    details: Value,
+    /// What the last attempt of a dead request failed with.
+    #[schema(required = false)]
+    last: LastProblem,
+}
+
+/// What an attempt failed with.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) struct LastProblem {
+    /// The service's word for it.
+    code: String,
+    /// Its sentence about it.
+    message: String,
+}
+
+/// The answers that carry an outcome, as they are described.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) enum Ended {
+    /// `replied`: the service's payload, with its content type and its application headers.
+    #[response(status = 200, content_type = "*/*", example = json!("HELLO"))]
+    Replied(Value),
+    /// `cancelled`
+    #[response(status = 410, example = json!({
+        "type": "urn:roundtrip:problem:cancelled",
+        "title": "The request was cancelled.",
+        "status": 410,
+        "detail": "Somebody cancelled it by its ticket.",
+        "code": "cancelled",
+        "outcome": "cancelled",
+        "attempts": 0,
+    }))]
+    Cancelled(OutcomeProblem),
+    /// `failed`, and the service named no status.
+    #[response(status = 500, example = json!({
+        "type": "urn:roundtrip:problem:failed",
+        "title": "The request failed finally.",
+        "status": 500,
+        "code": "failed",
+        "outcome": "failed",
+        "attempts": 1,
+        "details": {"unknown": "patient"},
+    }))]
+    Failed(OutcomeProblem),
+    /// `dead`
+    #[response(status = 502, example = json!({
+        "type": "urn:roundtrip:problem:rejected",
+        "title": "The request is dead: it is not tried again.",
+        "status": 502,
+        "detail": "A service rejected it.",
+        "code": "rejected",
+        "outcome": "dead",
+        "attempts": 1,
+        "last": {"code": "rejected", "message": ""},
+    }))]
+    Dead(OutcomeProblem),
+    /// `expired`
+    #[response(status = 504, example = json!({
+        "type": "urn:roundtrip:problem:expired",
+        "title": "The request expired.",
+        "status": 504,
+        "detail": "Its deadline passed before it had a reply.",
+        "code": "expired",
+        "outcome": "expired",
+        "attempts": 0,
+    }))]
+    Expired(OutcomeProblem),
+    /// `failed`, with the status that the service named.
+    #[response(status = "4XX")]
+    FailedByCaller(OutcomeProblem),
+    /// `failed`, with the status that the service named.
+    #[response(status = "5XX")]
+    FailedByService(OutcomeProblem),
+}
+
+/// Completes the description of a call that may answer an outcome: a service may name the status of any problem.
+pub(crate) fn describe(call: &mut Operation) {
+    let answers = &mut call.responses.responses;
+    if !answers.contains_key("4XX") {
+        return;
+    }
+    // What is said of an accepted request is said with its outcome too.
+    let of_accepted = match answers.get("202") {
+        Some(RefOr::T(accepted)) => accepted.headers.clone(),
+        _ => BTreeMap::new(),
+    };
+    let either =
+        AnyOfBuilder::new().item(Ref::from_schema_name("Problem")).item(Ref::from_schema_name("OutcomeProblem"));
+    let either = RefOr::T(Schema::AnyOf(either.build()));
+    for (status, answer) in answers {
+        let RefOr::T(answer) = answer else { continue };
+        if status == "202" {
+            continue;
+        }
+        let mut outcome = Header::new(Ref::from_schema_name("Outcome"));
+        outcome.description = Some("How the request ended; not there if this is no outcome.".to_owned());
+        answer.headers.insert("Roundtrip-Outcome".to_owned(), outcome.into());
+        for (name, header) in of_accepted.iter().filter(|(name, _)| *name != "Retry-After") {
+            answer.headers.entry(name.clone()).or_insert_with(|| header.clone());
+        }
+        for content in answer.content.values_mut() {
+            if let RefOr::T(content) = content
+                && content.schema == Some(Ref::from_schema_name("Problem").into())
+            {
+                content.schema = Some(either.clone());
+            }
+        }
+    }
+}
 
 /// The answer that carries an outcome.
 pub(crate) fn answer(outcome: Outcome) -> Response {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use roundtrip_client::{ChannelName, DeliveryToken, TicketId};
+use utoipa::IntoParams;
 
 use crate::mailbox::Address;
 use crate::problem::Problem;
@@ -15,6 +16,29 @@ pub(crate) type Segment = Result<Path<String>, PathRejection>;
 
 /// Several names in a path as the extractor finds them.
 pub(crate) type Segments<Names> = Result<Path<Names>, PathRejection>;
+/// The path of what belongs to a channel, as it is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) struct OfChannel {
+    /// The channel's name.
+    #[param(max_length = 128, pattern = r"^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$", example = "shout_request")]
+    channel: String,
+}
+
+/// The path of what belongs to a request, as it is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) struct OfTicket {
+    /// The request's ticket, `CHANNEL:ID`, as it was answered to the submission.
+    #[param(
+        max_length = 165,
+        pattern = r"^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        example = "shout_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11"
+    )]
+    ticket: String,
+}
 
 pub(crate) fn channel(segment: Segment) -> Result<ChannelName, Problem> {
     parse(segment, "/v1/channels/{channel} needs a channel's name")

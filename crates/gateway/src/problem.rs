@@ -6,10 +6,37 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use roundtrip_client::RefusalCode;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::{Header, RefOr};
 
 /// The media type of problem details.
 pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// The codes of the gateway's own, beside the broker's [`RefusalCode`]s.
+const CODES: [&str; 18] = [
+    "cancelled",
+    "expired",
+    "foreign_origin",
+    "gateway_full",
+    "lease_lost",
+    "mailbox_busy",
+    "mailbox_taken",
+    "no_broker",
+    "no_outcome_yet",
+    "no_random",
+    "not_stopped",
+    "other_method",
+    "parts_full",
+    "too_slow",
+    "unconfirmed",
+    "unknown_code",
+    "unknown_host",
+    "unknown_path",
+];
 
 const TYPE_PREFIX: &str = "urn:roundtrip:problem:";
 
@@ -31,6 +58,7 @@ impl Problem {
         title: &'static str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
+        debug_assert!(codes().any(|known| known == code), "{code} is not in the list of codes");
         Self { status, code, title, detail: detail.into(), retry_after: None, location: None }
     }
 
@@ -66,7 +94,8 @@ impl Problem {
                       /v1/requests/{ticket}/acknowledge; GET /v1/mailboxes/{reply-channel}/{requester}/replies; DELETE \
                       /v1/mailboxes/{reply-channel}/{requester}/replies/{ticket}; POST \
                       /v1/channels/{channel}/deliveries; POST /v1/deliveries/{delivery}/reply, fail, reject, release, \
-                      throttle, stopped, renew, progress and part; GET /healthz and /readyz.";
+                      throttle, stopped, renew, progress and part; GET /healthz and /readyz; and \
+                      GET /openapi.json, which describes them all.";
         Self::new(StatusCode::NOT_FOUND, "unknown_path", "There is nothing under this path.", detail)
     }
 
@@ -93,16 +122,41 @@ impl Problem {
     }
 }
 
+/// Why a call was not answered with what it asked for (RFC 9457). It says nothing about a request's end.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem, example = json!({
+    "type": "urn:roundtrip:problem:unknown_ticket",
+    "title": "The broker does not know this ticket.",
+    "status": 404,
+    "detail": "It was never accepted, was acknowledged before, is past its channel's retention, or was held in memory by a \
+               broker that was started anew.",
+    "code": "unknown_ticket",
+}))]
+pub(crate) struct Details<'a> {
+    /// `urn:roundtrip:problem:` and the code.
+    r#type: String,
+    /// One sentence that is the same for every such problem.
+    title: &'a str,
+    /// The answer's status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What was expected, what came, and what to do.
+    detail: &'a str,
+    #[schema(schema_with = code)]
+    code: &'a str,
+}
+
+fn code() -> Object {
+    let what = "What programs tell problems apart by.";
+    ObjectBuilder::new().schema_type(Type::String).description(Some(what)).enum_values(Some(codes())).build()
+}
+
+fn codes() -> impl Iterator<Item = &'static str> {
+    RefusalCode::ALL.iter().map(|code| code.as_str()).chain(CODES)
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Details<'a> {
-            r#type: String,
-            title: &'a str,
-            status: u16,
-            detail: &'a str,
-            code: &'a str,
-        }
         let details = Details {
             r#type: format!("{TYPE_PREFIX}{}", self.code),
             title: self.title,
@@ -119,6 +173,24 @@ impl IntoResponse for Problem {
             headers.insert(header::LOCATION, path);
         }
         response
+    }
+}
+
+/// Completes the description of a call: a problem has its own media type, and some say when to try again.
+pub(crate) fn describe(call: &mut Operation) {
+    for (status, answer) in &mut call.responses.responses {
+        let RefOr::T(answer) = answer else { continue };
+        if status.as_str() < "400" {
+            continue;
+        }
+        if let Some(content) = answer.content.swap_remove("application/json") {
+            answer.content.insert("application/problem+json".to_owned(), content);
+        }
+        if let "429" | "503" = status.as_str() {
+            let mut retry_after = Header::new(Object::with_type(Type::Integer));
+            retry_after.description = Some("In how many seconds to try again, where that helps.".to_owned());
+            answer.headers.insert("Retry-After".to_owned(), retry_after.into());
+        }
     }
 }
 

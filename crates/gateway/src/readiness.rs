@@ -12,7 +12,7 @@ use futures_core::Stream;
 use roundtrip_client::{Client, ConnectionEvent, Events};
 
 use crate::gateway::Shared;
-use crate::problem::Problem;
+use crate::problem::{Details, Problem};
 
 /// What the client last said of its connection. Read when somebody asks, so that no task has to.
 pub(crate) struct Readiness(Mutex<Watch>);
@@ -55,12 +55,19 @@ impl Readiness {
     }
 }
 
-/// The gateway is there.
+/// Whether the gateway is there
+#[utoipa::path(get, path = "/healthz", responses(
+    (status = 200, description = "It is.", body = str, content_type = "text/plain", example = "ok\n"),
+))]
 pub(crate) async fn healthz() -> Response {
     told("ok\n")
 }
 
-/// Requests can be sent.
+/// Whether requests can be sent
+#[utoipa::path(get, path = "/readyz", responses(
+    (status = 200, description = "They can.", body = str, content_type = "text/plain", example = "ready\n"),
+    (status = 503, description = "`no_broker`, `draining`", body = Details),
+))]
 pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     let problem = match shared.readiness.now() {
         Connection::Open => return told("ready\n"),

@@ -7,9 +7,31 @@ use roundtrip_client::{
     AcknowledgeError, CancelError, PartError, PullError, Refusal, RefusalCode, RepliesError, SettleError, StopReason,
     SubmitError, WaitError,
 };
+use utoipa::IntoResponses;
 
 use crate::path;
-use crate::problem::Problem;
+use crate::problem::{Details, Problem};
+
+/// What any call may be answered that asks the broker, as it is described.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) enum NoBroker {
+    /// `no_broker`: the broker does not answer.
+    #[response(status = 503)]
+    Unavailable(Details<'static>),
+}
+
+/// What any call may be answered that asks for a request, as it is described.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) enum OfRequest {
+    /// `unknown_ticket`
+    #[response(status = 404)]
+    Unknown(Details<'static>),
+    /// `no_broker`: the broker does not answer; `broker_full`: too many calls wait at once.
+    #[response(status = 503)]
+    Unavailable(Details<'static>),
+}
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
@@ -73,6 +95,8 @@ impl From<WaitError> for Problem {
     fn from(error: WaitError) -> Self {
         match error {
             WaitError::UnknownTicket => unknown_ticket(),
+            // What can be wrong with a ticket is that no channel can have its channel's name.
+            WaitError::Refused(refusal) if refusal.code == RefusalCode::Invalid => unknown_ticket(),
             WaitError::Refused(refusal) => refusal.into(),
             WaitError::TooManyOpen { .. } => too_many(),
             WaitError::Name(error) => Self::invalid(error.to_string()),

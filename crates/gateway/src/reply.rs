@@ -9,14 +9,25 @@ use roundtrip_client::RequestState;
 
 use crate::answer::within;
 use crate::gateway::Shared;
-use crate::outcome;
-use crate::path::{self, Segment};
+use crate::outcome::{self, Ended};
+use crate::path::{self, OfTicket, Segment};
 use crate::problem::{Problem, json};
 use crate::query::Parameters;
+use crate::refusal::OfRequest;
 use crate::status::{JSON, RETRY_AFTER, Status};
-use crate::wait;
+use crate::wait::{self, Wait};
 
-/// Reading acknowledges nothing: the outcome can be read again until it is acknowledged or its retention passes.
+/// How a request ended
+///
+/// The outcome, or where the request is while there is none. With `wait` it waits that long for the outcome. Reading
+/// acknowledges nothing.
+#[utoipa::path(get, path = "/v1/requests/{ticket}/reply", params(OfTicket, Wait), responses(
+    Ended,
+    OfRequest,
+    (status = 202, description = "It has no outcome yet.", body = Status, headers(
+        ("Retry-After" = u64, description = "In how many seconds to ask again."),
+    )),
+))]
 pub(crate) async fn reply(
     State(shared): State<Arc<Shared>>,
     ticket: Segment,

@@ -7,19 +7,32 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use roundtrip_client::{Progress, RequestState, TicketId, TicketState};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::answer::within;
 use crate::gateway::Shared;
-use crate::path::{self, Segment};
+use crate::path::{self, OfTicket, Segment};
 use crate::problem::{Problem, json};
 use crate::query::Parameters;
-use crate::wait;
+use crate::refusal::OfRequest;
+use crate::wait::{self, Wait};
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// When to look again, for whoever does not wait.
 pub(crate) const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
+/// Where a request is
+///
+/// With `wait` it waits that long for the request's outcome.
+#[utoipa::path(get, path = "/v1/requests/{ticket}", params(OfTicket, Wait), responses(
+    OfRequest,
+    (status = 200, description = "It has no outcome yet.", body = Status),
+    (status = 303, description = "It has its outcome, which `Location` says the path of.", headers(
+        ("Location" = String, description = "The path of the outcome."),
+    )),
+))]
 pub(crate) async fn state(
     State(shared): State<Arc<Shared>>,
     ticket: Segment,
@@ -42,22 +55,49 @@ fn see_reply(id: &TicketId) -> Response {
 }
 
 /// Where a request is, as callers are told.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "ticket": "shout_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11",
+    "channel": "shout_request",
+    "state": "in_flight",
+    "delivery": 1,
+    "progress": {"fraction": 0.5, "stage": "drafting", "note": "page 3 of 6"},
+    "ahead": 0,
+}))]
 pub(crate) struct Status<'a> {
+    /// The request's ticket.
     ticket: String,
+    /// Its channel.
     channel: &'a str,
+    #[schema(schema_with = states)]
     state: &'static str,
+    /// Which delivery a service has, counted from 1; null if none has one.
+    #[schema(required)]
     delivery: Option<u32>,
+    /// How far its service says it is; null if it said nothing.
+    #[schema(required)]
     progress: Option<Reached<'a>>,
+    /// How many requests of its channel go before it.
     ahead: u64,
 }
 
-/// How far the work is, as callers are told.
-#[derive(Serialize)]
+/// How far a service is with a request, in its own words.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Progress)]
 pub(crate) struct Reached<'a> {
+    /// From 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
     fraction: f32,
+    /// What it does now.
     stage: &'a str,
+    /// More about it.
     note: &'a str,
+}
+
+fn states() -> Object {
+    let what = "Where it is; `open` is a state of a later broker.";
+    let states = ["scheduled", "waiting", "in_flight", "backing_off", "open"];
+    ObjectBuilder::new().schema_type(Type::String).description(Some(what)).enum_values(Some(states)).build()
 }
 
 impl<'a> Reached<'a> {

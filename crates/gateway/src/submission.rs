@@ -11,16 +11,51 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use roundtrip_client::RawTicket;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::body::Whole;
 use crate::gateway::Shared;
-use crate::path::{self, Segment};
+use crate::outcome::Ended;
+use crate::path::{self, OfChannel, Segment};
 use crate::preference::Preference;
-use crate::problem::{Problem, json};
+use crate::problem::{Details, Problem, json};
 use crate::status::{JSON, RETRY_AFTER};
 use crate::{outcome, wait};
-use terms::Terms;
+use terms::{Asked, Terms};
 
+/// Submits a request
+///
+/// The body is the payload, and its `Content-Type` goes with it as it stands. `Roundtrip-Meta-NAME`, `traceparent`,
+/// `tracestate` and `ce-*` are application headers, which are passed on. Without `Prefer: wait=N` the answer is 202 at once,
+/// with it the outcome if that comes in time. Every answer to an accepted request has `Location`.
+#[utoipa::path(
+    post,
+    path = "/v1/channels/{channel}/requests",
+    params(OfChannel, Asked),
+    request_body(description = "The payload.", content(
+        (String = "text/plain", example = json!("hello")),
+        (serde_json::Value = "application/json", example = json!({"patient": 4711})),
+        ("application/octet-stream"),
+    )),
+    responses(
+        Ended,
+        (status = 202, description = "It is accepted.", body = Accepted, headers(
+            ("Location" = String, description = "The path of the request."),
+            ("Retry-After" = u64, description = "In how many seconds to ask for it."),
+            ("Preference-Applied" = String, description = "What was done of `Prefer`."),
+            ("Roundtrip-Duplicate" = bool, description = "`true` if the idempotency key was known: it is the same request."),
+        )),
+        (status = 400, description = "`invalid`: the detail says what was expected; `unknown_operation`", body = Details),
+        (status = 404, description = "`unknown_channel`", body = Details),
+        (status = 408, description = "`too_slow`: the payload stopped coming", body = Details),
+        (status = 413, description = "`too_large`", body = Details),
+        (status = 415, description = "`invalid`: the channel takes other content types", body = Details),
+        (status = 422, description = "`key_conflict`: the key belongs to another request", body = Details),
+        (status = 429, description = "`channel_full`, `mailbox_full`", body = Details),
+        (status = 503, description = "`broker_full`, `draining`, `no_service`, `storage`, `gateway_full`, `no_broker`; \
+         `unconfirmed`: `Location` says where the request is if it was accepted", body = Details),
+    )
+)]
 pub(crate) async fn submit(
     State(shared): State<Arc<Shared>>,
     channel: Segment,
@@ -52,16 +87,31 @@ pub(crate) async fn submit(
     Ok(response)
 }
 
+/// An accepted request.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "ticket": "shout_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11",
+    "channel": "shout_request",
+    "state": "accepted",
+    "status": "/v1/requests/shout_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11",
+    "reply": "/v1/requests/shout_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11/reply",
+}))]
+struct Accepted<'a> {
+    /// The request's ticket.
+    ticket: String,
+    /// Its channel.
+    channel: &'a str,
+    /// Always `accepted`.
+    #[schema(pattern = "^accepted$")]
+    state: &'static str,
+    /// The path of where it is.
+    status: String,
+    /// The path of its outcome.
+    reply: String,
+}
+
 /// Nobody has asked where it is by now: what is known is that it was accepted, and where to ask.
 fn accepted(ticket: &RawTicket) -> Response {
-    #[derive(Serialize)]
-    struct Accepted<'a> {
-        ticket: String,
-        channel: &'a str,
-        state: &'static str,
-        status: String,
-        reply: String,
-    }
     let id = ticket.id();
     let accepted = Accepted {
         ticket: id.to_string(),

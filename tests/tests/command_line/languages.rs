@@ -68,7 +68,8 @@ async fn is_there(program: &str) -> bool {
 
 /// The page's only program in a language.
 fn service(language: &str) -> &'static str {
-    let mut programs = PAGE.split(&format!("```{language}\n")).skip(1);
+    let begin = format!("```{language}\n");
+    let mut programs = PAGE.split(begin.as_str()).skip(1);
     let program = programs.next().and_then(|rest| rest.split_once("```")).expect("the page has a program in it").0;
     assert!(programs.next().is_none(), "the page has one program in {language}");
     program

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use roundtrip::broker::{BrokerBuilder, ChannelSettings, NoService, OnUnknown};
 use roundtrip::{
     AcknowledgeError, Broker, CancelError, Cancellation, ChannelFigures, Client, Context, DeadLetter, DeadLetterEntry,
-    DeadLetterError, Failure, Message, OpenMode, Outcome, PartError, PartEvent, Parts, Problem, Progress, Pulled,
-    RawFailure, RawTicket, Refusal, Replies, RepliesError, RequestId, ServiceHandle, SettleError, StopReason,
+    DeadLetterError, Failure, HeldDelivery, Message, OpenMode, Outcome, PartError, PartEvent, Parts, Problem, Progress,
+    Pulled, RawFailure, RawTicket, Refusal, Replies, RepliesError, RequestId, ServiceHandle, SettleError, StopReason,
     SubmitError, TicketId, TicketState, WaitError,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -330,19 +330,19 @@ impl Taken for Pulled {
     }
 
     async fn renew(&self) -> Result<(), SettleError> {
-        Self::renew(self).await
+        HeldDelivery::renew(self).await
     }
 
     fn progress(&self, fraction: f32, stage: &str) {
-        Self::progress(self, fraction, stage);
+        HeldDelivery::progress(self, fraction, stage);
     }
 
     async fn part(&self, payload: &'static str) -> Result<u32, PartError> {
-        Self::part(self, Message::new(payload)).await
+        HeldDelivery::part(self, Message::new(payload)).await
     }
 
     async fn try_part(&self, payload: &'static str) -> Result<u32, PartError> {
-        Self::try_part(self, Message::new(payload)).await
+        HeldDelivery::try_part(self, Message::new(payload)).await
     }
 
     async fn settle(&self, how: Settle) -> Result<(), SettleError> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use roundtrip_client::{ChannelName, Headers, Message, RequesterName, SubmitRaw};
+use utoipa::IntoParams;
 
 use super::key;
 use crate::gateway::Shared;
@@ -20,6 +21,71 @@ const KNOWN: [(&str, &str); 6] = [
     ("Roundtrip-Delay", "roundtrip-delay"),
     ("Roundtrip-Priority", "roundtrip-priority"),
 ];
+
+/// The headers of a submission, as they are described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(super) struct Asked {
+    /// The name of what is asked for.
+    #[param(required = false, rename = "Roundtrip-Operation", example = "shout")]
+    operation: String,
+    /// Under whose name, and so in whose mailbox the reply is kept until it is acknowledged.
+    #[param(
+        required = false,
+        rename = "Roundtrip-Requester",
+        max_length = 128,
+        pattern = r"^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$",
+        example = "night-shift"
+    )]
+    requester: String,
+    /// On which reply channel that mailbox is, if not on the channel's own; only with a requester.
+    #[param(
+        required = false,
+        rename = "Roundtrip-Reply-Channel",
+        max_length = 128,
+        pattern = r"^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$",
+        example = "shout_reply"
+    )]
+    reply_channel: String,
+    /// How long the request may take, in seconds; fractions allowed. Longer than the delay.
+    #[param(
+        required = false,
+        rename = "Roundtrip-Deadline",
+        pattern = r"^(?:[1-9][0-9]{0,18}(?:\.[0-9]{1,9})?|0\.[0-9]{0,2}[1-9][0-9]{0,6})$",
+        example = "90"
+    )]
+    deadline: String,
+    /// How long the request waits before it goes to a service, in seconds; fractions allowed.
+    #[param(
+        required = false,
+        rename = "Roundtrip-Delay",
+        pattern = r"^[0-9]{1,19}(?:\.[0-9]{1,9})?$",
+        example = "0.5"
+    )]
+    delay: String,
+    /// A digit: 9 goes first, 4 if there is none.
+    #[param(required = false, rename = "Roundtrip-Priority", pattern = "^[0-9]$", example = "4")]
+    priority: String,
+    /// 1 to 256 bytes, bare or between double quotes. The same key is the same request.
+    #[param(
+        required = false,
+        rename = "Idempotency-Key",
+        pattern = r#"^(?:[!#-~](?:[ -~]{0,254}[!-~])?|"(?:[ !#-\[\]-~]|\\["\\]){1,256}")$"#,
+        example = "smith-2026"
+    )]
+    key: String,
+    /// `wait=N`: wait up to N seconds, at most 60, for the outcome; `respond-async`, or nothing: answer at once. What is
+    /// not understood is ignored.
+    #[param(required = false, rename = "Prefer", example = "wait=20")]
+    prefer: String,
+    /// An application header, as W3C Trace Context has it.
+    #[param(required = false, example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]
+    traceparent: String,
+    /// An application header, as W3C Trace Context has it.
+    #[param(required = false, example = "ward=7")]
+    tracestate: String,
+}
 
 /// Everything about a request but its channel and its payload.
 pub(super) struct Terms {

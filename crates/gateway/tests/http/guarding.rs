@@ -28,7 +28,7 @@ async fn a_page_that_made_its_own_name_point_here_is_misdirected() {
 #[tokio::test]
 async fn no_path_is_left_out_of_the_guard() {
     let stage = Stage::new().await;
-    for path in ["/healthz", "/readyz", "/nothing", "/v1/requests/x/reply"] {
+    for path in ["/healthz", "/readyz", "/openapi.json", "/nothing", "/v1/requests/x/reply"] {
         let call = format!("GET {path} HTTP/1.1\r\nHost: attacker.example\r\nConnection: close\r\n\r\n");
         let answer = stage.raw(&call).await;
         assert!(answer.starts_with("HTTP/1.1 421 "), "{path}: {answer}");

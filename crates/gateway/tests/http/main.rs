@@ -5,6 +5,7 @@
 mod acknowledging;
 mod bodies;
 mod cancelling;
+mod describing;
 mod events;
 mod guarding;
 mod leasing;

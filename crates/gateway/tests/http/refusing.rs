@@ -53,6 +53,16 @@ async fn a_path_that_holds_no_name_or_ticket_is_bad_input() {
 }
 
 #[tokio::test]
+async fn a_ticket_whose_channel_cannot_be_is_unknown() {
+    let stage = Stage::new().await;
+    let path = format!("/v1/requests/{}:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11", "x".repeat(128));
+    for path in [&path, &format!("{path}?wait=1"), &format!("{path}/reply"), &format!("{path}/reply?wait=1")] {
+        refusal(stage.get(path).await, 404, "unknown_ticket").await;
+    }
+    refusal(stage.call(Method::DELETE, &path).send().await.unwrap(), 404, "unknown_ticket").await;
+}
+
+#[tokio::test]
 async fn a_wait_that_is_none_is_bad_input() {
     let stage = Stage::new().await;
     let path = stage.submit("a_request", "hello").await;
