@@ -191,6 +191,14 @@ pub enum RepliesError {
     /// The broker refuses to open it.
     #[error("the broker refuses to open the mailbox: {0}")]
     Refused(Refusal),
+    /// As many mailboxes are open as the broker lets a connection have.
+    #[error(
+        "{limit} mailboxes are open, as many as the broker lets a connection have: close some, or use another client"
+    )]
+    TooManyOpen {
+        /// The broker's `max_open`.
+        limit: u32,
+    },
     /// The client was closed.
     #[error("the client was closed")]
     ClientClosed,
@@ -205,6 +213,7 @@ impl RepliesError {
             MailboxFailure::Taken => Self::Taken,
             MailboxFailure::Held => Self::Held,
             MailboxFailure::Refused(refusal) => Self::Refused(refusal),
+            MailboxFailure::TooManyOpen { limit } => Self::TooManyOpen { limit },
             MailboxFailure::Closed => Self::ClientClosed,
         }
     }

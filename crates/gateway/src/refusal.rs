@@ -150,6 +150,7 @@ impl From<RepliesError> for Problem {
         match error {
             RepliesError::Taken | RepliesError::Held => Self::mailbox_taken(),
             RepliesError::Refused(refusal) => refusal.into(),
+            RepliesError::TooManyOpen { .. } => too_many(),
             RepliesError::Name(error) => Self::invalid(error.to_string()),
             _ => Self::no_broker(),
         }

@@ -36,6 +36,7 @@ pub(crate) enum MailboxFailure {
     Taken,
     Held,
     Refused(Refusal),
+    TooManyOpen { limit: u32 },
     Closed,
 }
 
@@ -255,6 +256,12 @@ impl ClientState {
         let Some(entry) = self.mailboxes.entry_mut(mailbox.0) else { return };
         let wants = entry.held && entry.wire == Wire::Off && entry.end.is_none();
         if !wants || !self.line.is_open() {
+            return;
+        }
+        // Numbers are used again, so that below the limit there are no more than it allows.
+        let limit = self.line.max_open();
+        if mailbox.0 >= limit {
+            self.end_mailbox(mailbox, MailboxFailure::TooManyOpen { limit });
             return;
         }
         entry.wire = Wire::On;

@@ -64,8 +64,8 @@ pub(super) struct TicketEntry {
     pub(super) reported: u64,
     /// Where it is followed for its parts alone.
     pub(super) parts: Option<Box<PartsFollowed>>,
-    /// Its reply from a mailbox, kept back while the ticket is held.
-    pub(super) withheld: Option<Box<(MailboxNumber, MailboxItem)>>,
+    /// Its reply as those who read its mailbox have it, kept back while the ticket is held.
+    pub(super) withheld: Vec<(MailboxNumber, MailboxItem)>,
     pub(super) wakers: Wakers,
 }
 
@@ -282,7 +282,9 @@ impl ClientState {
         let entry = self.ended_before.get(&id).and_then(|number| self.tickets.entry_mut(number.0));
         match entry.filter(|entry| entry.id == id && entry.held) {
             Some(entry) => {
-                entry.withheld = Some(Box::new((mailbox, item)));
+                // Over a new connection it comes again.
+                entry.withheld.retain(|(reader, _)| *reader != mailbox);
+                entry.withheld.push((mailbox, item));
                 None
             }
             None => Some(item),
@@ -331,7 +333,7 @@ impl ClientState {
             progress: None,
             reported: 0,
             parts: None,
-            withheld: None,
+            withheld: Vec::new(),
             wakers: Wakers::default(),
         }))
     }
@@ -374,9 +376,8 @@ impl ClientState {
         if self.ended_before.get(&entry.id) == Some(&ticket) {
             self.ended_before.remove(&entry.id);
         }
-        if let Some(withheld) = entry.withheld.filter(|_| !entry.acknowledged) {
-            let (mailbox, item) = *withheld;
-            self.offer_withheld(mailbox, item);
+        if !entry.acknowledged {
+            entry.withheld.into_iter().for_each(|(mailbox, item)| self.offer_withheld(mailbox, item));
         }
         self.release_requester(entry.requester);
         self.advance_restore();

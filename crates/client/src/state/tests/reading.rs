@@ -97,6 +97,23 @@ fn a_mailbox_that_is_not_free_is_told_as_held() {
 }
 
 #[test]
+fn one_mailbox_more_than_the_broker_allows_is_not_opened() {
+    let mut scene = Scene::connected();
+    let requester = scene.requester();
+    let mut open = || scene.state.open_mailbox(requester, &reply_channel(), OpenMode::Follow, 4);
+    let (first, last) = (open(), (0..4).map(|_| open()).last().unwrap());
+    assert_eq!(scene.names(), ["Introduce", "OpenMailbox", "OpenMailbox", "OpenMailbox", "OpenMailbox"]);
+    let too_many = MailboxFailure::TooManyOpen { limit: 4 };
+    assert_eq!(scene.state.poll_opened(last, Waker::noop()), Poll::Ready(Err(too_many)));
+    scene.state.release_mailbox(last);
+    scene.state.release_mailbox(first);
+    scene.hear(MailboxClosed { mailbox: first, reason: MailboxEnd::Closed });
+    scene.frames();
+    scene.state.open_mailbox(requester, &reply_channel(), OpenMode::Follow, 4);
+    assert_eq!(scene.names(), ["OpenMailbox"]);
+}
+
+#[test]
 fn a_dropped_reader_closes_the_mailbox() {
     let mut scene = Scene::connected();
     let (requester, mailbox) = open(&mut scene, OpenMode::Take);
@@ -122,6 +139,29 @@ fn a_reply_whose_ticket_is_alive_comes_from_the_mailbox_only_when_the_ticket_is_
     assert_eq!(scene.reply(mailbox), Poll::Pending);
     scene.state.release_ticket(held);
     assert!(is_reply(&scene.reply(mailbox), 1));
+}
+
+#[test]
+fn a_reply_that_its_ticket_kept_back_comes_to_everybody_who_reads_the_mailbox() {
+    let mut scene = Scene::connected();
+    let (requester, first) = open(&mut scene, OpenMode::Take);
+    let second = scene.state.open_mailbox(requester, &reply_channel(), OpenMode::Follow, 4);
+    let held = scene.open_ticket(requester, 1);
+    scene.hear(replied(held));
+    for _ in 0..2 {
+        scene.break_connection();
+        scene.connect();
+        for mailbox in [first, second] {
+            scene.hear(MailboxOpened { mailbox, opening: Opening::Opened });
+            scene.hear(reply_in(mailbox, 1));
+            assert_eq!(scene.reply(mailbox), Poll::Pending);
+        }
+    }
+    scene.state.release_ticket(held);
+    for mailbox in [first, second] {
+        assert!(is_reply(&scene.reply(mailbox), 1));
+        assert_eq!(scene.reply(mailbox), Poll::Pending, "once");
+    }
 }
 
 #[test]
