@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use foldhash::{HashMap, HashMapExt};
 use roundtrip_core::planted::{self, Fault as Planted};
 use roundtrip_core::{Command, Peer as _, PeerId};
 use roundtrip_protocol::{
@@ -55,7 +54,7 @@ struct State {
     channels: BTreeMap<ChannelNumber, Binding>,
     requesters: BTreeMap<RequesterNumber, Requester>,
     /// Where the replies of a requester to requests on a channel go, so that no name is looked up for each.
-    addresses: HashMap<(RequesterNumber, ChannelNumber), MailboxHandle>,
+    addresses: BTreeMap<(RequesterNumber, ChannelNumber), MailboxHandle>,
     services: BTreeMap<ServiceNumber, Subscription>,
     /// For what the maps hold.
     room: Room,
@@ -112,7 +111,7 @@ impl Session {
             heartbeat_ms,
             channels: BTreeMap::new(),
             requesters: BTreeMap::new(),
-            addresses: HashMap::new(),
+            addresses: BTreeMap::new(),
             services: BTreeMap::new(),
             room: shared.memory.room_at_any_rate(0),
         };
@@ -370,7 +369,7 @@ impl State {
             self.shared.channels.forget_if_unused(&name);
         }
         batch.shared.changes.tell();
-        self.addresses = HashMap::new();
+        self.addresses = BTreeMap::new();
         for (_, requester) in
             std::mem::take(&mut self.requesters).into_iter().filter(|(_, requester)| requester.is_unnamed)
         {

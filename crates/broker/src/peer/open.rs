@@ -1,10 +1,10 @@
 //! The numbers of a connection that stand for tickets and mailboxes. They lie beside the outbox because they are
 //! closed when a frame that says so is put into it, by whoever does that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::{HashMap, HashMapExt};
-use roundtrip_protocol::{ChannelNumber, MailboxNumber, Refusal, RequestId, TicketNumber};
+use roundtrip_protocol::{ChannelNumber, MailboxNumber, Refusal, RequestId, RequesterName, TicketNumber};
 
 use crate::mailbox::MailboxHandle;
 
@@ -42,12 +42,14 @@ pub(crate) struct Open {
     /// How many tickets were opened so far.
     serial: u64,
     mailboxes: BTreeMap<MailboxNumber, MailboxHandle>,
+    /// The same by whose they are.
+    of_requesters: BTreeSet<(RequesterName, MailboxNumber)>,
     most: usize,
 }
 
 impl Open {
     pub(crate) fn new(most: usize) -> Self {
-        Self { tickets: HashMap::new(), serial: 0, mailboxes: BTreeMap::new(), most }
+        Self { tickets: HashMap::new(), serial: 0, mailboxes: BTreeMap::new(), of_requesters: BTreeSet::new(), most }
     }
 
     pub(crate) fn has_room_for_ticket(&self) -> bool {
@@ -101,6 +103,7 @@ impl Open {
     }
 
     pub(crate) fn open_mailbox(&mut self, number: MailboxNumber, mailbox: MailboxHandle) {
+        self.of_requesters.insert((mailbox.address().requester.clone(), number));
         self.mailboxes.insert(number, mailbox);
     }
 
@@ -112,18 +115,32 @@ impl Open {
         self.mailboxes.iter().map(|(number, mailbox)| (*number, mailbox))
     }
 
+    /// Those of a requester.
+    pub(crate) fn mailboxes_of(
+        &self,
+        requester: &RequesterName,
+    ) -> impl Iterator<Item = (MailboxNumber, &MailboxHandle)> {
+        let from = (requester.clone(), MailboxNumber(0));
+        let theirs = self.of_requesters.range(from..).take_while(move |(owner, _)| owner == requester);
+        theirs.filter_map(|(_, number)| Some((*number, self.mailboxes.get(number)?)))
+    }
+
     pub(crate) fn close_mailbox(&mut self, number: MailboxNumber) -> Option<MailboxHandle> {
-        self.mailboxes.remove(&number)
+        let mailbox = self.mailboxes.remove(&number)?;
+        self.of_requesters.remove(&(mailbox.address().requester.clone(), number));
+        Some(mailbox)
     }
 
     /// Empties it. What comes back is dropped when no lock is held.
     pub(crate) fn clear(&mut self) -> impl Sized + use<> {
-        (std::mem::take(&mut self.tickets), std::mem::take(&mut self.mailboxes))
+        let mailboxes = (std::mem::take(&mut self.mailboxes), std::mem::take(&mut self.of_requesters));
+        (std::mem::take(&mut self.tickets), mailboxes)
     }
 
     /// About how many bytes it has allocated.
     pub(crate) fn allocated(&self) -> usize {
         self.tickets.capacity() * size_of::<(TicketNumber, Opened)>()
             + self.mailboxes.len() * size_of::<(MailboxNumber, MailboxHandle)>()
+            + self.of_requesters.len() * size_of::<(RequesterName, MailboxNumber)>()
     }
 }

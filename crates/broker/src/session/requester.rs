@@ -54,13 +54,13 @@ impl State {
         }
         // An unnamed one's readers were told that it ended; a named one's mailboxes close here alone.
         let open: Vec<(MailboxNumber, MailboxHandle)> = self.peer.open(|open| {
-            let mine = open.mailboxes().filter(|(_, mailbox)| mailbox.address().requester == requester.name);
-            mine.map(|(number, mailbox)| (number, mailbox.clone())).collect()
+            open.mailboxes_of(&requester.name).map(|(number, mailbox)| (number, mailbox.clone())).collect()
         });
         for (number, mailbox) in open {
             mailbox.close(self.reader(number), &self.peer, batch);
         }
-        self.addresses.retain(|(requester, _), _| *requester != number);
+        let theirs = (number, ChannelNumber(0))..=(number, ChannelNumber(u32::MAX));
+        self.addresses.extract_if(theirs, |_, _| true).for_each(drop);
         Ok(())
     }
 
