@@ -1,6 +1,8 @@
 //! `roundtrip broker`: a broker of its own process.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use roundtrip::Client;
@@ -13,7 +15,7 @@ use crate::exit::{Exit, Quit};
 use crate::http::Face;
 use crate::output::{self, tell};
 use crate::signal::{StopSignals, survive_file_limits};
-use crate::{arguments, channels, loopback, ready, recovery};
+use crate::{arguments, channels, descriptors, loopback, ready, recovery};
 
 pub(crate) async fn run(arguments: arguments::Broker, color: Color) -> Result<Exit, Quit> {
     let arguments::Broker { config, check, print_config, listen, data, disk, http, callers, insecure, json } =
@@ -40,14 +42,18 @@ pub(crate) async fn run(arguments: arguments::Broker, color: Color) -> Result<Ex
     }
     let mut stop = StopSignals::listen()?;
     survive_file_limits();
+    descriptors::take_all();
     configuration.check_data()?;
     let broker = start(&configuration)?;
     let listening = broker.listen(listen).await.map_err(|error| Quit::saying(Exit::NoConnection, error.to_string()))?;
-    let face = http.map(|http| Face::start(http, configuration.callers(), broker.connect())).transpose()?;
+    let is_recovering = Arc::new(AtomicBool::new(broker.recovery().is_some()));
+    let told = Arc::clone(&is_recovering);
+    let face = http.map(|http| Face::start(http, configuration.callers(), broker.connect(), told)).transpose()?;
     ready::tell(&ready::Ready { listen: listening, http: face.as_ref().map(Face::address) }, json)?;
 
     let recovering = async {
         recovery::show(&broker, color).await;
+        is_recovering.store(false, Ordering::Relaxed);
         std::future::pending().await
     };
     let why = tokio::select! {

@@ -5,19 +5,20 @@ use tokio_util::sync::CancellationToken;
 use crate::exit::{Exit, Quit};
 use crate::output::tell;
 use crate::signal::StopSignals;
-use crate::{arguments, connect, http, loopback, ready};
+use crate::{arguments, connect, descriptors, http, loopback, ready};
 
 pub(crate) async fn run(arguments: arguments::Gateway) -> Result<Exit, Quit> {
     let arguments::Gateway { listen, callers, insecure, json, broker } = arguments;
     loopback::insist(listen, insecure)?;
     let mut stop = StopSignals::listen()?;
+    descriptors::take_all();
     let listener = http::bind(listen)?;
     let client = tokio::select! {
         client = connect::patiently(&broker) => client?,
         () = stop.next() => return Ok(Exit::Interrupted),
     };
     let address = http::address(&listener)?;
-    let gateway = http::gateway(callers, client.clone());
+    let gateway = http::builder(callers).build(client.clone());
     ready::tell(&ready::Ready { listen: address, http: None }, json)?;
 
     let stopping = CancellationToken::new();

@@ -4,6 +4,8 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -28,7 +30,12 @@ pub(crate) struct Face {
 
 impl Face {
     /// Begins to listen and to serve.
-    pub(crate) fn start(listen: SocketAddr, callers: Callers, broker: impl Connect) -> Result<Self, Quit> {
+    pub(crate) fn start(
+        listen: SocketAddr,
+        callers: Callers,
+        broker: impl Connect,
+        is_recovering: Arc<AtomicBool>,
+    ) -> Result<Self, Quit> {
         let socket = bind(listen)?;
         let address = address(&socket)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -39,7 +46,8 @@ impl Face {
         let serve = async move {
             let Ok(listener) = tokio::net::TcpListener::from_std(socket) else { return };
             // It ends when it is told to, and in no other way.
-            gateway(callers, Client::new(broker)).serve_until(listener, stopped).await;
+            let gateway = builder(callers).recovering(move || is_recovering.load(Ordering::Relaxed));
+            gateway.build(Client::new(broker)).serve_until(listener, stopped).await;
         };
         let thread = move || {
             runtime.block_on(serve);
@@ -62,10 +70,10 @@ impl Face {
 }
 
 /// A gateway that these may ask.
-pub(crate) fn gateway(callers: Callers, client: Client) -> Gateway {
+pub(crate) fn builder(callers: Callers) -> GatewayBuilder {
     let Callers { hosts, origins } = callers;
     let builder = hosts.into_iter().fold(Gateway::builder(), GatewayBuilder::host);
-    origins.into_iter().fold(builder, GatewayBuilder::cors_origin).build(client)
+    origins.into_iter().fold(builder, GatewayBuilder::cors_origin)
 }
 
 /// Listens there for HTTP.

@@ -15,6 +15,7 @@ mod connect;
 mod data;
 mod dead_letters;
 mod demo;
+mod descriptors;
 mod drain;
 mod duration;
 mod exit;

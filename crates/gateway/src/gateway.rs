@@ -22,7 +22,7 @@ use crate::host::Host;
 use crate::mailbox::{Holds, Room};
 use crate::origin::Origin;
 use crate::problem::Problem;
-use crate::readiness::Readiness;
+use crate::readiness::{Probe, Readiness};
 use crate::wait::LONGEST_WAIT;
 use crate::{
     acknowledge, cancel, delivery, document, events, guard, mailbox, readiness, reply, serve, status, submission,
@@ -79,6 +79,7 @@ impl Gateway {
             payload_timeout: Duration::from_secs(30),
             connections: serve::Terms { most: 20_000, idle: Duration::from_secs(60), stalled: Duration::from_secs(30) },
             held_mailboxes: 10_000,
+            is_recovering: Box::new(|| false),
         }
     }
 
@@ -151,7 +152,6 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Shared>> {
 }
 
 /// Settings of a [`Gateway`].
-#[derive(Debug, Clone)]
 #[must_use = "nothing is served by settings alone"]
 pub struct GatewayBuilder {
     hosts: Vec<Host>,
@@ -163,6 +163,7 @@ pub struct GatewayBuilder {
     payload_timeout: Duration,
     connections: serve::Terms,
     held_mailboxes: usize,
+    is_recovering: Probe,
 }
 
 impl GatewayBuilder {
@@ -236,12 +237,19 @@ impl GatewayBuilder {
         self
     }
 
+    /// Tells whether the broker still reads what its disk keeps; while it does, `/readyz` is 503. A gateway that is not
+    /// told so by the program that its broker runs in does not know.
+    pub fn recovering(mut self, is_recovering: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.is_recovering = Box::new(is_recovering);
+        self
+    }
+
     /// The gateway for the broker that `client` speaks to. It may be connected later; until then `/readyz` says 503.
     pub fn build(self, client: Client) -> Gateway {
         let bodies = Bodies::new(self.max_payload, self.payload_room.max(self.max_payload), self.payload_timeout);
         let shared = Shared {
             unnamed: client.anonymous(),
-            readiness: Readiness::of(&client),
+            readiness: Readiness::of(&client, self.is_recovering),
             client,
             hosts: self.hosts,
             origins: self.origins,
@@ -254,5 +262,11 @@ impl GatewayBuilder {
             connections: self.connections,
         };
         Gateway { shared: Arc::new(shared) }
+    }
+}
+
+impl fmt::Debug for GatewayBuilder {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("GatewayBuilder")
     }
 }

@@ -17,7 +17,7 @@ use utoipa::openapi::{Header, RefOr};
 pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// The codes of the gateway's own, beside the broker's [`RefusalCode`]s.
-const CODES: [&str; 18] = [
+const CODES: [&str; 19] = [
     "cancelled",
     "expired",
     "foreign_origin",
@@ -31,6 +31,7 @@ const CODES: [&str; 18] = [
     "not_stopped",
     "other_method",
     "parts_full",
+    "recovering",
     "too_slow",
     "unconfirmed",
     "unknown_code",

@@ -15,7 +15,13 @@ use crate::gateway::Shared;
 use crate::problem::{Details, Problem};
 
 /// What the client last said of its connection. Read when somebody asks, so that no task has to.
-pub(crate) struct Readiness(Mutex<Watch>);
+pub(crate) struct Readiness {
+    watch: Mutex<Watch>,
+    is_recovering: Probe,
+}
+
+/// Whether the broker still reads what it kept.
+pub(crate) type Probe = Box<dyn Fn() -> bool + Send + Sync>;
 
 struct Watch {
     events: Events,
@@ -30,8 +36,8 @@ enum Connection {
 }
 
 impl Readiness {
-    pub(crate) fn of(client: &Client) -> Self {
-        Self(Mutex::new(Watch { events: client.events(), state: Connection::None }))
+    pub(crate) fn of(client: &Client, is_recovering: Probe) -> Self {
+        Self { watch: Mutex::new(Watch { events: client.events(), state: Connection::None }), is_recovering }
     }
 
     /// Whether there is a broker to ask.
@@ -40,7 +46,7 @@ impl Readiness {
     }
 
     fn now(&self) -> Connection {
-        let mut watch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         let mut nobody = Context::from_waker(Waker::noop());
         while let Poll::Ready(event) = Pin::new(&mut watch.events).poll_next(&mut nobody) {
             watch.state = match event {
@@ -66,10 +72,17 @@ pub(crate) async fn healthz() -> Response {
 /// Whether requests can be sent
 #[utoipa::path(get, path = "/readyz", responses(
     (status = 200, description = "They can.", body = str, content_type = "text/plain", example = "ready\n"),
-    (status = 503, description = "`no_broker`, `draining`", body = Details),
+    (status = 503, description = "`no_broker`, `draining`, `recovering`", body = Details),
 ))]
 pub(crate) async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     let problem = match shared.readiness.now() {
+        Connection::Open if (shared.readiness.is_recovering)() => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "recovering",
+            "The broker still reads what its disk keeps.",
+            "Channels that are there already take requests; what is asked of another waits until it is there.",
+        )
+        .retry_after(Duration::from_secs(1)),
         Connection::Open => return told("ready\n"),
         Connection::None => Problem::no_broker(),
         Connection::Draining => Problem::new(

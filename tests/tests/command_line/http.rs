@@ -20,13 +20,22 @@ pub(crate) async fn call(address: &str, host: &str, line: &str, headers: &str, b
 }
 
 /// Submits as the page in `docs` does, and reads the reply under the place that was answered.
-async fn shouts(address: &str) {
+pub(crate) async fn shouts(address: &str) {
     let accepted = call(address, address, "POST /v1/channels/shout_request/requests", "", "hello").await;
     assert!(accepted.starts_with("HTTP/1.1 202 "), "{accepted}");
     let place = accepted.lines().find_map(|line| line.strip_prefix("location: ")).expect("a place").to_owned();
     let reply = call(address, address, &format!("GET {place}/reply?wait=60"), "", "").await;
     assert!(reply.starts_with("HTTP/1.1 200 ") && reply.contains("\r\nroundtrip-outcome: replied\r\n"), "{reply}");
     assert!(reply.ends_with("HELLO"), "{reply}");
+}
+
+/// A broker that listens for HTTP too, and where.
+pub(crate) async fn open_for_http() -> (BrokerProgram, String) {
+    let arguments = ["broker", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--json"];
+    let mut program = Program::start(&arguments);
+    let ready: Value = serde_json::from_str(&program.stdout.line(|_| true).await).unwrap();
+    let (address, http) = (ready["listen"].as_str().unwrap(), ready["http"].as_str().unwrap());
+    (BrokerProgram { address: address.to_owned(), program }, http.to_owned())
 }
 
 /// A gateway for a broker, and where it listens.

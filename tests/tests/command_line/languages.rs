@@ -4,11 +4,10 @@
 
 use std::process::Stdio;
 
-use serde_json::Value;
 use tokio::process::{Child, Command};
 
-use crate::http::call;
-use crate::stage::{BrokerProgram, Folder, Program};
+use crate::http::{call, open_for_http};
+use crate::stage::Folder;
 
 const PAGE: &str = include_str!("../../../docs/http.md");
 
@@ -30,7 +29,7 @@ async fn works(interpreter: &str, language: &str, name: &str) {
     }
     let folder = Folder::new();
     let file = folder.write(name, service(language));
-    let (broker, http) = broker().await;
+    let (broker, http) = open_for_http().await;
     let start = || {
         let mut command = Command::new(interpreter);
         command.arg(&file).arg(format!("http://{http}")).stdin(Stdio::null()).kill_on_drop(true);
@@ -73,14 +72,6 @@ fn service(language: &str) -> &'static str {
     let program = programs.next().and_then(|rest| rest.split_once("```")).expect("the page has a program in it").0;
     assert!(programs.next().is_none(), "the page has one program in {language}");
     program
-}
-
-async fn broker() -> (BrokerProgram, String) {
-    let arguments = ["broker", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--json"];
-    let mut program = Program::start(&arguments);
-    let ready: Value = serde_json::from_str(&program.stdout.line(|_| true).await).unwrap();
-    let (address, http) = (ready["listen"].as_str().unwrap(), ready["http"].as_str().unwrap());
-    (BrokerProgram { address: address.to_owned(), program }, http.to_owned())
 }
 
 /// Submits, and gives what is answered within that many seconds.

@@ -15,6 +15,7 @@ mod garbage;
 mod http;
 mod languages;
 mod parts;
+mod polls;
 mod readme;
 mod replies;
 mod request;

@@ -1,5 +1,7 @@
 //! `/healthz` and `/readyz`, and a broker that stops or is not there.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use roundtrip_broker::Broker;
@@ -13,6 +15,20 @@ async fn a_connected_gateway_is_ready() {
     let stage = Stage::new().await;
     assert_eq!(stage.get("/healthz").await.status(), 200);
     while stage.get("/readyz").await.status() != 200 {}
+}
+
+#[tokio::test]
+async fn a_gateway_whose_broker_reads_what_it_kept_is_not_ready_and_goes_on() {
+    let recovering = Arc::new(AtomicBool::new(true));
+    let told = Arc::clone(&recovering);
+    let stage =
+        Stage::with(Broker::builder(), Gateway::builder().recovering(move || told.load(Ordering::Relaxed))).await;
+    let _service = stage.shout("a_request").await;
+    let path = stage.submit("a_request", "hello").await;
+    assert_eq!(stage.get(&format!("{path}/reply?wait=60")).await.text().await.unwrap(), "HELLO");
+    refusal(stage.get("/readyz").await, 503, "recovering").await;
+    recovering.store(false, Ordering::Relaxed);
+    assert_eq!(stage.get("/readyz").await.status(), 200);
 }
 
 #[tokio::test]
