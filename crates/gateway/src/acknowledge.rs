@@ -1,5 +1,7 @@
 //! `POST /v1/requests/{ticket}/acknowledge`: the outcome was handled, and the broker may forget it.
 
+mod parts;
+
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -12,6 +14,7 @@ use crate::path::{self, OfTicket, Segment};
 use crate::problem::{Details, Problem};
 use crate::refusal::NoBroker;
 use crate::requester::{self, ByRequester};
+pub(crate) use parts::parts;
 
 /// The outcome was handled
 ///

@@ -71,6 +71,7 @@ impl Bodies {
             "The payload is too large.",
             format!("The gateway takes payloads of up to {} bytes; this one has more: send less.", self.max),
         )
+        .limit(self.max as u64)
     }
 }
 

@@ -23,6 +23,7 @@ use crate::status::JSON;
     "ticket": "shout_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11",
     "channel": "shout_request",
     "outcome": "cancelled",
+    "ended_before": false,
     "reply": "/v1/requests/shout_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11/reply",
 }))]
 struct Cancelled<'a> {
@@ -33,6 +34,8 @@ struct Cancelled<'a> {
     /// `cancelled`, or whichever was first.
     #[schema(value_type = OutcomeName)]
     outcome: &'static str,
+    /// Whether it had that before this call.
+    ended_before: bool,
     /// The path of the outcome.
     reply: String,
 }
@@ -48,14 +51,15 @@ struct Cancelled<'a> {
 ))]
 pub(crate) async fn cancel(State(shared): State<Arc<Shared>>, ticket: Segment) -> Result<Response, Problem> {
     let id = path::ticket(ticket)?;
-    let kind = match within(shared.answer_timeout, shared.client.cancel(&id)).await? {
-        Cancellation::Cancelled => OutcomeKind::Cancelled,
-        Cancellation::Ended(kind) => kind,
+    let (kind, ended_before) = match within(shared.answer_timeout, shared.client.cancel(&id)).await? {
+        Cancellation::Cancelled => (OutcomeKind::Cancelled, false),
+        Cancellation::Ended(kind) => (kind, true),
     };
     let ended = Cancelled {
         ticket: id.to_string(),
         channel: id.channel.as_str(),
         outcome: kind.as_str(),
+        ended_before,
         reply: path::of_reply(&id),
     };
     let mut response = json(StatusCode::OK, JSON, &ended);

@@ -25,7 +25,7 @@ use crate::path::{self, Segment};
 use crate::problem::Problem;
 use crate::query::{self, Parameters};
 use crate::status::Reached;
-use last::EventId;
+pub(crate) use last::EventId;
 use payload::Payload;
 
 /// How long nothing may be said, so that a line that is dead or given up by a proxy is noticed.

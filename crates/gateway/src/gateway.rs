@@ -134,6 +134,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(reply::reply))
         .routes(routes!(acknowledge::acknowledge))
         .route("/v1/requests/{ticket}/events", get(events::events))
+        .route("/v1/requests/{ticket}/parts/{part}/acknowledge", post(acknowledge::parts))
         .route("/v1/channels/{channel}/deliveries", post(delivery::take))
         .route("/v1/deliveries/{delivery}/reply", post(delivery::reply))
         .route("/v1/deliveries/{delivery}/fail", post(delivery::fail))

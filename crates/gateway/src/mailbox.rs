@@ -46,7 +46,7 @@ pub(crate) async fn replies(
     let until = Instant::now() + wait::of(&query)?.min(shared.longest_wait);
     match Asked::read(&query, &headers)? {
         Asked::List { after } => list::list(&shared, &address, after, until).await,
-        Asked::Oldest(holding) => oldest(&shared, &address, holding, until).await,
+        Asked::Oldest { holding, after } => oldest(&shared, &address, holding, after.as_ref(), until).await,
     }
 }
 
@@ -60,11 +60,17 @@ pub(crate) async fn acknowledge(
 }
 
 /// It is read as a follower reads, and so is the oldest that was not acknowledged, whoever was given it before.
-async fn oldest(shared: &Shared, address: &Address, holding: Holding, until: Instant) -> Result<Response, Problem> {
+async fn oldest(
+    shared: &Shared,
+    address: &Address,
+    holding: Holding,
+    after: Option<&TicketId>,
+    until: Instant,
+) -> Result<Response, Problem> {
     let held = within(shared.answer_timeout, shared.holds.open(&shared.client, address, holding)).await?;
     let reply = tokio::select! {
         biased;
-        reply = Reading::oldest(shared, address, until) => reply?,
+        reply = Reading::oldest(shared, address, after, until) => reply?,
         () = held.ended() => return Err(Problem::mailbox_taken()),
     };
     let mut response = match reply {

@@ -9,7 +9,7 @@ use roundtrip_client::{Ending, Outcome, OutcomeKind, ProblemDetails};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::schema::{AnyOfBuilder, Ref, Schema};
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Ref, Schema, Type};
 use utoipa::openapi::{Header, RefOr};
 use utoipa::{IntoResponses, ToSchema};
 
@@ -18,6 +18,9 @@ use crate::problem::{PROBLEM_JSON, json};
 
 /// The header that says how a request ended. It stands on every answer that carries an outcome, and on no other.
 pub(crate) const OUTCOME: &str = "roundtrip-outcome";
+
+/// How many attempts were counted. It stands beside the outcome where that is answered whole.
+const ATTEMPTS: &str = "roundtrip-attempts";
 
 /// How a request may end.
 #[derive(ToSchema)]
@@ -156,6 +159,9 @@ pub(crate) fn describe(call: &mut Operation) {
         let mut outcome = Header::new(Ref::from_schema_name("Outcome"));
         outcome.description = Some("How the request ended; not there if this is no outcome.".to_owned());
         answer.headers.insert("Roundtrip-Outcome".to_owned(), outcome.into());
+        let mut attempts = Header::new(ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)));
+        attempts.description = Some("How many attempts were counted; not there if this is no outcome.".to_owned());
+        answer.headers.insert("Roundtrip-Attempts".to_owned(), attempts.into());
         for (name, header) in of_accepted.iter().filter(|(name, _)| *name != "Retry-After") {
             answer.headers.entry(name.clone()).or_insert_with(|| header.clone());
         }
@@ -171,12 +177,13 @@ pub(crate) fn describe(call: &mut Operation) {
 
 /// The answer that carries an outcome.
 pub(crate) fn answer(outcome: Outcome) -> Response {
-    let kind = outcome.kind();
+    let (kind, attempts) = (outcome.kind(), outcome.attempts);
     let mut response = match outcome.problem() {
         Some(problem) => failure(kind, &problem),
         None => reply(outcome),
     };
     response.headers_mut().insert(OUTCOME, HeaderValue::from_static(kind.as_str()));
+    response.headers_mut().insert(ATTEMPTS, attempts.into());
     response
 }
 

@@ -65,6 +65,13 @@ pub(crate) fn reply(segments: Segments<(String, String, String)>) -> Result<(Add
     Ok((address, read(&ticket, needed)?))
 }
 
+/// A request, and the id of one of its parts.
+pub(crate) fn part(segments: Segments<(String, String)>) -> Result<(TicketId, String), Problem> {
+    let needed = "/v1/requests/{ticket}/parts/{part} needs a ticket and a part";
+    let (ticket, part) = texts(segments, needed)?;
+    Ok((read(&ticket, needed)?, part))
+}
+
 /// Where a request is.
 pub(crate) fn of_request(ticket: &TicketId) -> String {
     format!("/v1/requests/{ticket}")

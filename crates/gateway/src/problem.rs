@@ -50,6 +50,7 @@ pub(crate) struct Problem {
     detail: Cow<'static, str>,
     retry_after: Option<Duration>,
     location: Option<String>,
+    limit: Option<u64>,
 }
 
 impl Problem {
@@ -60,7 +61,7 @@ impl Problem {
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
         debug_assert!(codes().any(|known| known == code), "{code} is not in the list of codes");
-        Self { status, code, title, detail: detail.into(), retry_after: None, location: None }
+        Self { status, code, title, detail: detail.into(), retry_after: None, location: None, limit: None }
     }
 
     /// Something in the call contradicts the contract.
@@ -92,7 +93,8 @@ impl Problem {
     pub(crate) fn unknown_path() -> Self {
         let detail = "There is POST /v1/channels/{channel}/requests; GET and DELETE /v1/requests/{ticket}; GET \
                       /v1/requests/{ticket}/reply; GET /v1/requests/{ticket}/events; POST \
-                      /v1/requests/{ticket}/acknowledge; GET /v1/mailboxes/{reply-channel}/{requester}/replies; DELETE \
+                      /v1/requests/{ticket}/acknowledge and /v1/requests/{ticket}/parts/{part}/acknowledge; GET \
+                      /v1/mailboxes/{reply-channel}/{requester}/replies; DELETE \
                       /v1/mailboxes/{reply-channel}/{requester}/replies/{ticket}; POST \
                       /v1/channels/{channel}/deliveries; POST /v1/deliveries/{delivery}/reply, fail, reject, release, \
                       throttle, stopped, renew, progress and part; GET /healthz and /readyz; and \
@@ -114,6 +116,12 @@ impl Problem {
     /// Where to look for what may have been accepted.
     pub(crate) fn location(mut self, path: String) -> Self {
         self.location = Some(path);
+        self
+    }
+
+    /// How many bytes there may be.
+    pub(crate) fn limit(mut self, bytes: u64) -> Self {
+        self.limit = Some(bytes);
         self
     }
 
@@ -145,6 +153,10 @@ pub(crate) struct Details<'a> {
     detail: &'a str,
     #[schema(schema_with = code)]
     code: &'a str,
+    /// How many bytes there may be, if there were too many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = u64)]
+    limit: Option<u64>,
 }
 
 fn code() -> Object {
@@ -164,6 +176,7 @@ impl IntoResponse for Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             code: self.code,
+            limit: self.limit,
         };
         let mut response = json(self.status, PROBLEM_JSON, &details);
         let headers = response.headers_mut();

@@ -83,7 +83,8 @@ impl From<SubmitError> for Problem {
                 RefusalCode::TooLarge.as_str(),
                 "The request is too large.",
                 format!("The request's {part} may have {limit} bytes and has {found}: send less."),
-            ),
+            )
+            .limit(limit as u64),
             SubmitError::TooManyOpen { .. } => too_many(),
             SubmitError::Name(error) => Self::invalid(error.to_string()),
             _ => Self::no_broker(),
@@ -221,6 +222,7 @@ fn too_large(limit: u64) -> Problem {
         "The payload is too large.",
         format!("It may have {limit} bytes and has more. The delivery goes on: send less."),
     )
+    .limit(limit)
 }
 
 fn unknown_ticket() -> Problem {

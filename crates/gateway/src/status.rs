@@ -1,6 +1,7 @@
 //! `GET /v1/requests/{ticket}`: where a request is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -61,8 +62,12 @@ fn see_reply(id: &TicketId) -> Response {
     "channel": "shout_request",
     "state": "in_flight",
     "delivery": 1,
+    "attempt": 1,
     "progress": {"fraction": 0.5, "stage": "drafting", "note": "page 3 of 6"},
     "ahead": 0,
+    "services": 2,
+    "attempts": 1,
+    "remaining": 3583.25,
 }))]
 pub(crate) struct Status<'a> {
     /// The request's ticket.
@@ -74,11 +79,29 @@ pub(crate) struct Status<'a> {
     /// Which delivery a service has, counted from 1; null if none has one.
     #[schema(required)]
     delivery: Option<u32>,
+    /// Which attempt that is; null if no service has it.
+    #[schema(required)]
+    attempt: Option<u32>,
     /// How far its service says it is; null if it said nothing.
     #[schema(required)]
     progress: Option<Reached<'a>>,
     /// How many requests of its channel go before it.
     ahead: u64,
+    /// How many services its channel has.
+    services: u32,
+    /// How many attempts were counted.
+    attempts: u32,
+    /// How many seconds remain until its deadline; null if nobody can say.
+    #[schema(required)]
+    remaining: Option<f64>,
+    /// In how many seconds it begins to wait, if it is scheduled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = f64)]
+    begins_in: Option<f64>,
+    /// The dead letter that it was made of, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = String)]
+    redrive_of: Option<String>,
 }
 
 /// How far a service is with a request, in its own words.
@@ -108,20 +131,39 @@ impl<'a> Reached<'a> {
 
 impl<'a> Status<'a> {
     pub(crate) fn of(id: &'a TicketId, told: &'a TicketState) -> Self {
-        let (state, delivery) = match told.state {
-            RequestState::Waiting => ("waiting", None),
-            RequestState::InFlight { delivery, .. } => ("in_flight", Some(delivery)),
-            RequestState::BackingOff => ("backing_off", None),
-            RequestState::Scheduled { .. } => ("scheduled", None),
-            _ => ("open", None),
+        let state = match told.state {
+            RequestState::Waiting => "waiting",
+            RequestState::InFlight { .. } => "in_flight",
+            RequestState::BackingOff => "backing_off",
+            RequestState::Scheduled { .. } => "scheduled",
+            _ => "open",
+        };
+        let (delivery, attempt) = match told.state {
+            RequestState::InFlight { delivery, attempt } => (Some(delivery), Some(attempt)),
+            _ => (None, None),
+        };
+        let begins_in = match told.state {
+            RequestState::Scheduled { in_ms } => Some(seconds(Duration::from_millis(in_ms))),
+            _ => None,
         };
         Self {
             ticket: id.to_string(),
             channel: id.channel.as_str(),
             state,
             delivery,
+            attempt,
             progress: told.progress.as_ref().map(Reached::of),
             ahead: told.ahead,
+            services: told.services,
+            attempts: told.attempts,
+            remaining: told.remaining.map(seconds),
+            begins_in,
+            redrive_of: told.redrive_of.map(|letter| letter.to_string()),
         }
     }
+}
+
+/// In whole milliseconds.
+fn seconds(duration: Duration) -> f64 {
+    duration.as_millis() as f64 / 1_000.0
 }

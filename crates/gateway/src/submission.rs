@@ -93,6 +93,7 @@ pub(crate) async fn submit(
     "ticket": "shout_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11",
     "channel": "shout_request",
     "state": "accepted",
+    "services": 1,
     "status": "/v1/requests/shout_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11",
     "reply": "/v1/requests/shout_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11/reply",
 }))]
@@ -104,6 +105,9 @@ struct Accepted<'a> {
     /// Always `accepted`.
     #[schema(pattern = "^accepted$")]
     state: &'static str,
+    /// How many services its channel has; null if the broker does not say.
+    #[schema(required)]
+    services: Option<u32>,
     /// The path of where it is.
     status: String,
     /// The path of its outcome.
@@ -117,6 +121,7 @@ fn accepted(ticket: &RawTicket) -> Response {
         ticket: id.to_string(),
         channel: id.channel.as_str(),
         state: "accepted",
+        services: ticket.services(),
         status: path::of_request(id),
         reply: path::of_reply(id),
     };

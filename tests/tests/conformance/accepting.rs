@@ -11,8 +11,8 @@ use crate::suite::{CHANNEL, FOREVER, REQUESTER, SHORT, accepted, every_driver, o
 every_driver! {
     accepted_is_a_different_thing_from_a_reply,
     accepted_says_how_many_services_there_are needs Connections,
-    the_same_request_id_is_one_request,
-    the_same_request_id_under_another_requester_is_invalid,
+    the_same_request_id_is_one_request needs OwnTickets,
+    the_same_request_id_under_another_requester_is_invalid needs OwnTickets,
     the_same_idempotency_key_gives_the_same_ticket_back needs Keys,
     the_same_key_with_another_operation_content_type_or_payload_is_refused needs Keys,
     headers_do_not_count_for_a_key needs Keys,

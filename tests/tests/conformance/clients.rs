@@ -8,15 +8,16 @@ use bytes::Bytes;
 use roundtrip::broker::{BrokerBuilder, ChannelSettings, NoService, OnUnknown};
 use roundtrip::{
     AcknowledgeError, Broker, CancelError, Cancellation, ChannelFigures, Client, Context, DeadLetter, DeadLetterEntry,
-    DeadLetterError, Failure, HeldDelivery, Message, OpenMode, Outcome, PartError, PartEvent, Parts, Problem, Progress,
-    Pulled, RawFailure, RawTicket, Refusal, Replies, RepliesError, RequestId, ServiceHandle, SettleError, StopReason,
+    DeadLetterError, Failure, HeldDelivery, Message, OpenMode, Outcome, PartError, Parts, Problem, Progress, Pulled,
+    RawFailure, RawTicket, Refusal, Replies, RepliesError, RequestId, ServiceHandle, SettleError, StopReason,
     SubmitError, TicketId, TicketState, WaitError,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cable::Cable;
 use crate::driver::{
-    Accepted, Driver, Ended, Held, Mailbox, PartsReader, Party, Service, Settle, Submission, Taken, Terms,
+    Accepted, Driver, Ended, Held, Mailbox, Part, PartEvent, PartsReader, Party, Service, Settle, State, Submission,
+    Taken, Terms,
 };
 
 /// The client over the in-process connection.
@@ -99,7 +100,8 @@ impl Drop for Folder {
     }
 }
 
-fn broker(mut builder: BrokerBuilder, terms: Terms) -> Broker {
+/// A broker whose channels have these terms.
+pub(crate) fn broker(mut builder: BrokerBuilder, terms: Terms) -> Broker {
     if let Some(places) = terms.mailbox_capacity {
         builder = builder.mailbox_capacity(places);
     }
@@ -142,7 +144,8 @@ fn settings(settings: ChannelSettings, terms: Terms) -> ChannelSettings {
     if terms.refuses_without_service { settings.no_service(NoService::Refuse) } else { settings }
 }
 
-async fn until(broker: &Broker, channel: &str, is_reached: impl Fn(&ChannelFigures) -> bool) {
+/// Waits until the figures of a channel are as they should be.
+pub(crate) async fn until(broker: &Broker, channel: &str, is_reached: impl Fn(&ChannelFigures) -> bool) {
     let is_there = |channels: &[ChannelFigures]| {
         channels.iter().any(|figures| figures.channel.as_str() == channel && is_reached(figures))
     };
@@ -211,8 +214,8 @@ impl Party for AtCable {
         self.client.requester(requester).attach_raw(ticket.clone()).outcome().await.map(Ended::from)
     }
 
-    async fn state(&self, ticket: &TicketId) -> Result<TicketState, WaitError> {
-        self.client.status(ticket).await
+    async fn state(&self, ticket: &TicketId) -> Result<State, WaitError> {
+        self.client.status(ticket).await.map(State::from)
     }
 
     async fn progress(&self, ticket: &TicketId) -> Option<Progress> {
@@ -280,6 +283,13 @@ impl Party for AtCable {
 
     fn come_back(&self) {
         self.cable.plug();
+    }
+}
+
+impl From<TicketState> for State {
+    fn from(told: TicketState) -> Self {
+        let TicketState { state, ahead, services, attempts, remaining, redrive_of, progress, .. } = told;
+        Self { state, ahead, services, attempts, remaining, redrive_of, progress }
     }
 }
 
@@ -415,6 +425,13 @@ pub(crate) struct Reading {
 
 impl PartsReader for Reading {
     async fn next(&mut self) -> Option<PartEvent> {
-        self.parts.next().await
+        Some(match self.parts.next().await? {
+            roundtrip::PartEvent::Part(part) => {
+                PartEvent::Part(Part { delivery: part.delivery, number: part.number, payload: part.payload })
+            }
+            roundtrip::PartEvent::Restarted { delivery } => PartEvent::Restarted { delivery },
+            roundtrip::PartEvent::Gone { first } => PartEvent::Gone { first },
+            other => panic!("the suite knows nothing of {other:?}"),
+        })
     }
 }

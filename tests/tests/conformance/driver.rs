@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use roundtrip::{
     AcknowledgeError, CancelError, Cancellation, ChannelFigures, DeadLetter, DeadLetterEntry, DeadLetterError, Ending,
-    OpenMode, OutcomeKind, PartError, PartEvent, Progress, Refusal, RepliesError, RequestId, SettleError, StopReason,
-    TicketId, TicketState, WaitError,
+    OpenMode, OutcomeKind, PartError, Progress, Refusal, RepliesError, RequestId, RequestState, SettleError,
+    StopReason, TicketId, WaitError,
 };
 
 /// A broker and one way to it.
@@ -43,6 +43,8 @@ pub(crate) enum Feature {
     Rates,
     Throttling,
     DeadLetters,
+    /// Submitting under a ticket of the requester's own making.
+    OwnTickets,
 }
 
 /// Terms of all channels; what is none is as it comes.
@@ -82,7 +84,7 @@ pub(crate) trait Party {
     async fn submit(&self, submission: Submission) -> Result<Accepted, Refusal>;
     /// Waits for the outcome; acknowledges nothing.
     async fn outcome(&self, requester: &str, ticket: &TicketId) -> Result<Ended, WaitError>;
-    async fn state(&self, ticket: &TicketId) -> Result<TicketState, WaitError>;
+    async fn state(&self, ticket: &TicketId) -> Result<State, WaitError>;
     /// The latest progress, or the first to come; none if the outcome was before.
     async fn progress(&self, ticket: &TicketId) -> Option<Progress>;
     async fn acknowledge(&self, requester: &str, ticket: &TicketId) -> Result<(), AcknowledgeError>;
@@ -134,6 +136,40 @@ pub(crate) struct Accepted {
     pub(crate) ticket: TicketId,
     pub(crate) duplicate: bool,
     pub(crate) services: Option<u32>,
+}
+
+/// Where a request is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct State {
+    pub(crate) state: RequestState,
+    pub(crate) ahead: u64,
+    pub(crate) services: u32,
+    pub(crate) attempts: u32,
+    pub(crate) remaining: Option<Duration>,
+    pub(crate) redrive_of: Option<RequestId>,
+    pub(crate) progress: Option<Progress>,
+}
+
+/// What is told of the parts of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum PartEvent {
+    Part(Part),
+    /// Another delivery began, and its parts begin again at 1.
+    Restarted {
+        delivery: u32,
+    },
+    /// The parts before this number are kept no more.
+    Gone {
+        first: u32,
+    },
+}
+
+/// An interim result.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) delivery: u32,
+    pub(crate) number: u32,
+    pub(crate) payload: Bytes,
 }
 
 /// An outcome.
@@ -205,6 +241,6 @@ pub(crate) trait Mailbox {
 
 /// Reads the parts of a request.
 pub(crate) trait PartsReader {
-    /// None when the outcome is there.
+    /// None when the outcome is there. Asking for the next says that the one before was handled.
     async fn next(&mut self) -> Option<PartEvent>;
 }

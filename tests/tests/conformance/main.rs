@@ -16,6 +16,7 @@ mod dead_letters;
 mod deadlines;
 mod delivering;
 mod driver;
+mod http;
 mod leases;
 mod mailboxes;
 mod parts;

@@ -1,9 +1,9 @@
 //! Parts: interim results, in order and none lost.
 
-use roundtrip::{Part, PartError, PartEvent};
+use roundtrip::PartError;
 
 use crate::Driver;
-use crate::driver::{PartsReader as _, Party, Settle, Submission, Taken, Terms};
+use crate::driver::{Part, PartEvent, PartsReader as _, Party, Settle, Submission, Taken, Terms};
 use crate::suite::{REQUESTER, every_driver, opened, request, take, ticket};
 
 every_driver! {

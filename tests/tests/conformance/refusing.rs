@@ -11,7 +11,7 @@ use crate::suite::{CHANNEL, FOREVER, REQUESTER, every_driver, opened, request, t
 every_driver! {
     an_undeclared_channel_is_refused_and_the_nearest_named,
     an_operation_that_the_channel_does_not_list_is_refused,
-    a_content_type_that_the_channel_does_not_list_is_invalid,
+    a_content_type_that_the_channel_does_not_list_is_refused,
     a_full_channel_refuses_and_says_when_to_try_again,
     what_is_in_flight_takes_no_place_in_the_channel,
     a_full_mailbox_refuses_new_requests_and_never_drops_a_reply,
@@ -36,10 +36,10 @@ async fn an_operation_that_the_channel_does_not_list_is_refused<D: Driver>() {
     ticket(&party, request("draw")).await;
 }
 
-async fn a_content_type_that_the_channel_does_not_list_is_invalid<D: Driver>() {
+async fn a_content_type_that_the_channel_does_not_list_is_refused<D: Driver>() {
     let (_driver, party) = opened::<D>(Terms { content_types: Some(&["text/plain"]), ..Terms::default() }).await;
     let refused = party.submit(Submission { content_type: "text/html", ..request("draw") }).await.unwrap_err();
-    assert_eq!(refused.code, RefusalCode::Invalid);
+    assert_eq!(refused.code, RefusalCode::UnknownContentType);
     ticket(&party, request("draw")).await;
 }
 

@@ -44,6 +44,13 @@ macro_rules! every_driver {
                 crate::suite::hold::<crate::clients::Tcp>(needs, super::$sentence::<crate::clients::Tcp>()).await;
             })*
         }
+        mod over_http {
+            $(#[tokio::test]
+            async fn $sentence() {
+                let needs = &[$(crate::driver::Feature::$feature)?];
+                crate::suite::hold::<crate::http::Http>(needs, super::$sentence::<crate::http::Http>()).await;
+            })*
+        }
     };
 }
 pub(crate) use every_driver;

@@ -43,14 +43,13 @@ pub(crate) async fn report(
              {\"fraction\": 0.5, \"stage\": \"labs\"}; what came is something else.",
         ));
     };
-    // A report is not answered: whether its delivery still is one is asked for before.
+    // A report is not answered, and the broker alone knows whether it counts. What is asked behind it says what became
+    // of its delivery.
+    delivery.note(fraction, stage, note);
     let token = delivery.token();
     let state = answered(shared.answer_timeout, shared.client.status(&token.ticket())).await?;
     match state.map(|told| told.state) {
-        Ok(RequestState::InFlight { delivery: latest, .. }) if latest == token.delivery() => {
-            delivery.note(fraction, stage, note);
-            Ok(StatusCode::NO_CONTENT)
-        }
+        Ok(RequestState::InFlight { delivery: latest, .. }) if latest == token.delivery() => Ok(StatusCode::NO_CONTENT),
         Ok(RequestState::Ended(OutcomeKind::Cancelled)) => Err(SettleError::Cancelled.into()),
         Ok(RequestState::Ended(OutcomeKind::Expired)) => Err(SettleError::Expired.into()),
         Ok(_) | Err(WaitError::UnknownTicket) => Err(SettleError::LeaseLost.into()),

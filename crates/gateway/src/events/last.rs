@@ -11,7 +11,7 @@ const OUTCOME: &str = "outcome";
 
 /// An event that has an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum EventId {
+pub(crate) enum EventId {
     /// A part of a delivery; 0 is its beginning.
     Part {
         delivery: u32,
@@ -34,7 +34,7 @@ pub(super) fn last(headers: &HeaderMap) -> Result<Option<EventId>, Problem> {
 }
 
 impl EventId {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         if text == OUTCOME {
             return Some(Self::Outcome);
         }

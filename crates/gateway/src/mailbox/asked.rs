@@ -15,8 +15,8 @@ const LONGEST_LEASE: u64 = 3_600;
 pub(super) enum Asked {
     /// What is there, behind a ticket that was listed before.
     List { after: Option<TicketId> },
-    /// The oldest, for its holder.
-    Oldest(Holding),
+    /// The oldest, for its holder, or the oldest behind a ticket that it was given before.
+    Oldest { holding: Holding, after: Option<TicketId> },
 }
 
 /// How a caller holds a mailbox.
@@ -40,11 +40,10 @@ impl Asked {
                  it out.",
             )),
             (None, None) => Ok(Self::List { after }),
-            _ if after.is_some() => Err(Problem::invalid(
-                "The parameter after is for a list; who holds the mailbox is given its oldest reply until that is \
-                 acknowledged: leave it out, and DELETE the path in Roundtrip-Reply.",
-            )),
-            _ => Ok(Self::Oldest(Holding { holder, mode: mode.unwrap_or(OpenMode::IfFree), lease })),
+            _ => {
+                let holding = Holding { holder, mode: mode.unwrap_or(OpenMode::IfFree), lease };
+                Ok(Self::Oldest { holding, after })
+            }
         }
     }
 }

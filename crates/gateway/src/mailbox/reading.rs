@@ -1,6 +1,6 @@
 //! Reading a mailbox as a follower, which takes nothing and disturbs nobody.
 
-use roundtrip_client::{Replies, RepliesError, Reply};
+use roundtrip_client::{Replies, RepliesError, Reply, TicketId};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
@@ -45,14 +45,26 @@ impl<'a> Reading<'a> {
         Ok(Self { shared, replies, _room: room })
     }
 
-    /// The oldest reply; none if there is none until then.
+    /// The oldest reply, or the oldest behind a ticket if that is there; none if there is none until then.
     pub(super) async fn oldest(
         shared: &'a Shared,
         address: &Address,
+        mut after: Option<&TicketId>,
         until: Instant,
     ) -> Result<Option<Reply>, Problem> {
         let mut reading = Self::begin(shared, address, 1).await?;
-        match reading.next_there().await? {
+        let mut oldest = None;
+        while let Some(reply) = reading.next_there().await? {
+            if after.is_none() {
+                return Ok(Some(reply));
+            }
+            if after == Some(&reply.ticket) {
+                (after, oldest) = (None, None);
+            } else {
+                oldest = oldest.or(Some(reply));
+            }
+        }
+        match oldest {
             Some(reply) => Ok(Some(reply)),
             None => reading.next_until(until).await,
         }

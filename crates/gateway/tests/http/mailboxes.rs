@@ -195,6 +195,28 @@ async fn a_reply_is_given_again_until_it_is_acknowledged_and_then_the_next_is() 
 }
 
 #[tokio::test]
+async fn a_holder_may_ask_for_what_is_behind_a_reply_that_it_was_given() {
+    let stage = Stage::new().await;
+    let _service = stage.shout("a_request").await;
+    let first = answered(&stage, "one").await;
+    let second = answered(&stage, "two").await;
+    let given = hold(&stage, "?open=if_free", None).await;
+    assert_eq!(header(&given, "roundtrip-ticket"), first);
+    let holder = header(&given, "roundtrip-holder");
+    let next = hold(&stage, &format!("?after={first}"), Some(holder)).await;
+    assert_eq!(header(&next, "roundtrip-ticket"), second);
+    let none = hold(&stage, &format!("?after={second}"), Some(holder)).await;
+    assert_eq!(none.status(), StatusCode::NO_CONTENT);
+    acknowledge(&stage, &format!("{MAILBOX}/{second}")).await;
+    let oldest = hold(&stage, &format!("?after={second}"), Some(holder)).await;
+    assert_eq!(header(&oldest, "roundtrip-ticket"), first);
+
+    let query = format!("?wait=60&after={first}");
+    let (next, third) = tokio::join!(hold(&stage, &query, Some(holder)), answered(&stage, "three"));
+    assert_eq!(header(&next, "roundtrip-ticket"), third);
+}
+
+#[tokio::test]
 async fn what_was_acknowledged_by_ticket_is_not_given_again() {
     let stage = Stage::new().await;
     let _service = stage.shout("a_request").await;
@@ -340,7 +362,7 @@ async fn a_call_that_is_not_as_it_has_to_be_is_told_and_not_repeated() {
         "?lease=5",
         "?open=if_free&lease=0",
         "?open=if_free&lease=3601",
-        "?open=if_free&after=a_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11",
+        "?open=if_free&after=secret",
         "?after=secret",
         "?wait=61",
         "?wait=1&wait=1",

@@ -53,6 +53,7 @@ async fn a_dead_request_is_502() {
     let response = call.send().await.unwrap();
     assert_eq!(header(&response, "roundtrip-outcome"), "dead");
     header(&response, "location");
+    assert_eq!(header(&response, "roundtrip-attempts"), "1");
     let problem = problem(response, 502, "rejected").await;
     assert_eq!((&problem["attempts"], &problem["last"]["code"]), (&1.into(), &"rejected".into()));
 }
@@ -107,6 +108,7 @@ async fn a_reply_without_a_content_type_has_none() {
     let _service = stage.serve("a_request", |_, _| async { Ok(Message::new("plain")) }).await;
     let path = stage.submit("a_request", "hello").await;
     let response = stage.get(&format!("{path}/reply?wait=60")).await;
+    assert_eq!(header(&response, "roundtrip-attempts"), "1");
     assert!(!response.headers().contains_key("content-type"));
     assert_eq!(response.text().await.unwrap(), "plain");
 }

@@ -34,6 +34,7 @@ async fn what_settled_is_settled_again_and_nothing_else_is() {
     let (outcome, delivery) = taken(&stage).await;
     stage.told(&delivery, "reply", "done").await;
     stage.told(&delivery, "reply", "done").await;
+    stage.told(&delivery, "release", "").await;
     refusal(stage.tell(&delivery, "renew", "").await, 409, "lease_lost").await;
     assert_eq!(stage.get(&outcome).await.text().await.unwrap(), "done");
 }
@@ -118,6 +119,7 @@ async fn a_reply_over_the_channels_limit_leaves_the_delivery_as_it_was() {
     let (outcome, delivery) = taken(&stage).await;
     let told = refusal(stage.tell(&delivery, "reply", "more than ten").await, 413, "too_large").await;
     assert!(told["detail"].as_str().unwrap().contains("10 bytes"), "{told}");
+    assert_eq!(told["limit"], 10);
     stage.told(&delivery, "reply", "ten").await;
     assert_eq!(stage.get(&outcome).await.text().await.unwrap(), "ten");
 }

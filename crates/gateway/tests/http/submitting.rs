@@ -39,6 +39,10 @@ async fn an_accepted_request_is_answered_with_its_place_and_a_small_status() {
     assert_eq!(location, format!("/v1/requests/{}", status["ticket"].as_str().unwrap()));
     assert_eq!((&status["channel"], &status["state"]), (&"a_request".into(), &"accepted".into()));
     assert_eq!(status["reply"], format!("{location}/reply"));
+    assert_eq!(status["services"], 0);
+    let _service = stage.shout("a_request").await;
+    let second = stage.post("/v1/channels/a_request/requests").body("hello").send().await.unwrap();
+    assert_eq!(second.json::<Value>().await.unwrap()["services"], 1);
 }
 
 #[tokio::test]
@@ -122,6 +126,8 @@ async fn a_delayed_request_is_scheduled_and_a_priority_goes_first() {
     let delayed = delayed.header("roundtrip-deadline", "7200").send().await.unwrap();
     let status: Value = stage.get(header(&delayed, "location")).await.json().await.unwrap();
     assert_eq!(status["state"], "scheduled");
+    let begins_in = status["begins_in"].as_f64().unwrap();
+    assert!(begins_in > 3_500.0 && begins_in <= 3_600.5, "{begins_in}");
 
     let plain = stage.submit("b_request", "plain").await;
     let urgent = stage.post("/v1/channels/b_request/requests").header("roundtrip-priority", "9").send().await.unwrap();

@@ -6,6 +6,7 @@ use reqwest::StatusCode;
 use roundtrip_broker::{Broker, ChannelSettings, OnUnknown};
 use roundtrip_client::{Client, Message};
 use roundtrip_gateway::Gateway;
+use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::stage::{Stage, header, refusal};
@@ -171,7 +172,9 @@ async fn a_redriven_request_says_of_which_dead_letter_it_was_made() {
     stage.told(&delivery, "reject", "").await;
     let letters = stage.client.dead_letters("a_request");
     let id = letters.list().await.unwrap()[0].id;
-    letters.redrive(id).await.unwrap();
+    let ticket = letters.redrive(id).await.unwrap();
+    let status: Value = stage.get(&format!("/v1/requests/{ticket}")).await.json().await.unwrap();
+    assert_eq!(status["redrive_of"], id.to_string());
     let taken = stage.post(&format!("{TAKE}?wait=60")).send().await.unwrap();
     assert_eq!(header(&taken, "roundtrip-redrive-of"), id.to_string());
     stage.told(header(&taken, "roundtrip-delivery"), "reply", Message::new("done").payload).await;

@@ -20,9 +20,12 @@ async fn a_waiting_request_says_how_many_go_before_it() {
     let response = stage.get(&second).await;
     assert_eq!(response.status(), StatusCode::OK);
     let ticket = second.trim_start_matches("/v1/requests/");
+    let mut status: Value = response.json().await.unwrap();
+    let remaining = status["remaining"].take().as_f64().unwrap();
+    assert!(remaining > 80_000.0 && remaining <= 86_400.0, "the channel's default deadline is a day: {remaining}");
     let expected = json!({"ticket": ticket, "channel": "a_request", "state": "waiting", "delivery": null,
-        "progress": null, "ahead": 1});
-    assert_eq!(response.json::<Value>().await.unwrap(), expected);
+        "attempt": null, "progress": null, "ahead": 1, "services": 0, "attempts": 0, "remaining": null});
+    assert_eq!(status, expected);
 }
 
 #[tokio::test]
@@ -42,6 +45,7 @@ async fn a_request_in_flight_tells_its_delivery_and_the_latest_progress() {
         }
     };
     assert_eq!((&status["state"], &status["delivery"]), (&"in_flight".into(), &1.into()));
+    assert_eq!((&status["attempt"], &status["services"]), (&1.into(), &1.into()));
     let progress = &status["progress"];
     assert_eq!(*progress, json!({"fraction": 0.5, "stage": "medications", "note": ""}));
 }

@@ -19,6 +19,20 @@ async fn progress_is_told_to_whoever_asks() {
 }
 
 #[tokio::test]
+async fn the_progress_of_a_stale_delivery_is_refused_dropped_and_counted() {
+    let backoff = std::time::Duration::from_millis(1);
+    let settings = ChannelSettings::new("a_request").backoff(backoff, backoff);
+    let stage = Stage::with(Broker::builder().channel(settings), Gateway::builder()).await;
+    let path = stage.submit("a_request", "work").await;
+    let stale = stage.take("a_request").await;
+    stage.told(&stale, "release", "").await;
+    stage.take("a_request").await;
+    refusal(stage.tell(&stale, "progress", r#"{"fraction": 0.5}"#).await, 409, "lease_lost").await;
+    stage.until("a_request", |figures| figures.stale == 1).await;
+    assert!(stage.get(&path).await.json::<Value>().await.unwrap()["progress"].is_null());
+}
+
+#[tokio::test]
 async fn a_stage_of_any_length_is_taken_and_cut() {
     let stage = Stage::new().await;
     let path = stage.submit("a_request", "work").await;

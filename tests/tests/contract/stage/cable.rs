@@ -54,6 +54,15 @@ impl Cable {
         }
     }
 
+    /// Where callers that make connections themselves find it. Over TCP alone.
+    #[allow(dead_code, reason = "only the conformance suite has such callers")]
+    pub(crate) fn address(&self) -> SocketAddr {
+        match &self.end {
+            End::InProcess(_) => panic!("in process there is no address"),
+            End::Tcp { address, .. } => *address,
+        }
+    }
+
     /// Breaks every connection through the cable. The next one goes through again.
     pub(crate) fn cut(&self) {
         self.plug.send_modify(|plug| plug.cuts += 1);
