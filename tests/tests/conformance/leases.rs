@@ -6,7 +6,7 @@ use roundtrip::{PartError, RequestState, SettleError, StopReason};
 
 use crate::Driver;
 use crate::driver::{Held as _, Party, Service as _, Settle, Taken, Terms};
-use crate::suite::{CHANNEL, FOREVER, REQUESTER, SHORT, every_driver, opened, request, take, ticket};
+use crate::suite::{AMPLE, CHANNEL, FOREVER, REQUESTER, SHORT, every_driver, opened, request, take, ticket};
 
 every_driver! {
     a_lease_that_is_not_renewed_ends_and_counts,
@@ -97,7 +97,7 @@ async fn a_service_that_ends_its_subscription_gives_back_at_once_and_uncounted<D
 }
 
 async fn attempt_timeout_ends_a_delivery_and_tells_the_service<D: Driver>() {
-    let terms = Terms { attempt_timeout: Some(SHORT), backoff: Some(2 * SHORT), ..Terms::default() };
+    let terms = Terms { attempt_timeout: Some(AMPLE), ..Terms::default() };
     let (_driver, party) = opened::<D>(terms).await;
     ticket(&party, request("draw")).await;
     let mut service = party.serve(CHANNEL, 1);
