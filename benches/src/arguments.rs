@@ -56,11 +56,22 @@ pub(crate) enum Workload {
     W7,
     /// In process
     W8,
+    /// Over HTTP
+    W9,
 }
 
 /// All workloads.
-const ALL: [Workload; 8] =
-    [Workload::W1, Workload::W2, Workload::W3, Workload::W4, Workload::W5, Workload::W6, Workload::W7, Workload::W8];
+const ALL: [Workload; 9] = [
+    Workload::W1,
+    Workload::W2,
+    Workload::W3,
+    Workload::W4,
+    Workload::W5,
+    Workload::W6,
+    Workload::W7,
+    Workload::W8,
+    Workload::W9,
+];
 
 /// Those for a quick look.
 const QUICK: [Workload; 4] = [Workload::W1, Workload::W2, Workload::W3, Workload::W4];

@@ -4,6 +4,7 @@
 //! writes what follows from it in one write for each connection. What differs is the protocol, which is a [`Requester`]
 //! and a [`Service`] of each server. They start no task and look nothing up for a request: its payload tells its place.
 
+pub(crate) mod http;
 mod load;
 pub(crate) mod mosquitto;
 pub(crate) mod nats;

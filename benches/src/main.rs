@@ -24,6 +24,7 @@ mod machine;
 mod measurement;
 mod memory;
 mod one_cpu;
+mod over_http;
 mod payload;
 mod peer;
 mod poll;
@@ -68,13 +69,14 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let mut report = Report::new(Machine::here());
     eprintln!("{}", report.machine);
     for workload in workloads {
-        use Workload::{W1, W2, W3, W4, W5, W6, W7, W8};
+        use Workload::{W1, W2, W3, W4, W5, W6, W7, W8, W9};
         match workload {
             W5 => report.add(durable::measure(arguments.quick)?),
             W1 | W2 | W3 | W4 => report.add(hot::measure(workload, arguments.quick)?),
             W6 => report.add_sheet(idle::measure()?),
             W7 => report.add_sheet(growth::measure()?),
             W8 => report.add(in_process::measure()?),
+            W9 => report.add(over_http::measure()?),
         }
     }
     print!("{report}");

@@ -4,16 +4,23 @@
 
 use std::convert::Infallible;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use roundtrip::Broker;
+use axum::Router;
+use axum::routing::post;
+use bytes::Bytes;
 use roundtrip::broker::{BrokerBuilder, ChannelSettings, OnUnknown};
+use roundtrip::{Broker, Client, Connect};
+use roundtrip_gateway::Gateway;
 use rustix::process::{Signal, set_parent_process_death_signal};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 
 use crate::relay::{self, Writing};
 
@@ -25,6 +32,12 @@ pub(crate) const BROKER: &str = "as-broker";
 
 /// This broker, which keeps nothing on disk: `as-broker-in-memory`.
 pub(crate) const BROKER_IN_MEMORY: &str = "as-broker-in-memory";
+
+/// The same with its gateway, which prints two addresses: `as-broker-over-http`.
+pub(crate) const BROKER_OVER_HTTP: &str = "as-broker-over-http";
+
+/// A server of axum's that answers each request of W9 with its body: `as-echo`.
+pub(crate) const ECHO: &str = "as-echo";
 
 /// The relay: `as-relay`, or `as-relay coalescing`.
 pub(crate) const RELAY: &str = "as-relay";
@@ -47,6 +60,10 @@ pub(crate) const MOSQUITTO: &str = "as-mosquitto";
 /// The channel of requests.
 pub(crate) const CHANNEL: &str = "bench_request";
 
+/// Where requests to it are posted over HTTP, and where they are taken.
+pub(crate) const REQUESTS: &str = "/v1/channels/bench_request/requests";
+pub(crate) const DELIVERIES: &str = "/v1/channels/bench_request/deliveries";
+
 /// Whether the binary `roundtrip` is to be played, which has a main of its own.
 pub(crate) fn is_the_binary(arguments: &[String]) -> bool {
     arguments.first().is_some_and(|first| first == BINARY) && end_with_the_load().is_ok()
@@ -59,6 +76,8 @@ pub(crate) fn play(arguments: &[String]) -> Option<anyhow::Result<()>> {
             be_a_broker(Broker::builder().data(Path::new(folder)).channel(ChannelSettings::new(CHANNEL)))
         }
         [role] if role == BROKER_IN_MEMORY => be_a_broker(with_room_for_all()),
+        [role] if role == BROKER_OVER_HTTP => be_a_broker_over_http(with_room_for_all()),
+        [role] if role == ECHO => be_an_echo(),
         [role] if role == RELAY => be_a_relay(Writing::BehindEachRead),
         [role, how] if role == RELAY && how == COALESCING => be_a_relay(Writing::Coalescing),
         [role, port] if role == NATS => be_nats(port),
@@ -82,10 +101,50 @@ fn with_room_for_all() -> BrokerBuilder {
 /// One thread for the broker, as the binary has it; the disk has its own.
 fn be_a_broker(builder: BrokerBuilder) -> anyhow::Result<Infallible> {
     end_with_the_load()?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    one_thread()?.block_on(async {
         let broker = builder.start()?;
         println!("{}", broker.listen("127.0.0.1:0").await?);
         Ok(std::future::pending().await)
+    })
+}
+
+/// The gateway has a thread of its own and comes to the broker within the process, as the binary has it.
+fn be_a_broker_over_http(builder: BrokerBuilder) -> anyhow::Result<Infallible> {
+    end_with_the_load()?;
+    one_thread()?.block_on(async {
+        let broker = builder.start()?;
+        let address = broker.listen("127.0.0.1:0").await?;
+        let (way, (tell, told)) = (broker.connect(), oneshot::channel());
+        thread::Builder::new().name("http".into()).spawn(move || {
+            if let Err(error) = be_its_gateway(way, tell) {
+                eprintln!("error: {error:#}");
+            }
+        })?;
+        let http = told.await.context("the gateway did not start")?;
+        println!("{address} {http}");
+        Ok(std::future::pending().await)
+    })
+}
+
+fn be_its_gateway(broker: impl Connect, tell: oneshot::Sender<SocketAddr>) -> anyhow::Result<()> {
+    one_thread()?.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let client = Client::new(broker);
+        client.channels().await?; // Until it is connected the gateway refuses to take deliveries.
+        tell.send(listener.local_addr()?).ok();
+        Gateway::builder().build(client).serve(listener).await;
+        Ok(())
+    })
+}
+
+fn be_an_echo() -> anyhow::Result<Infallible> {
+    end_with_the_load()?;
+    one_thread()?.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        println!("{}", listener.local_addr()?);
+        let router = Router::new().route(REQUESTS, post(async |body: Bytes| body));
+        axum::serve(listener, router).await?;
+        anyhow::bail!("the echo ended")
     })
 }
 
@@ -119,6 +178,10 @@ fn be_mosquitto(port: &str, folder: &Path) -> anyhow::Result<Infallible> {
     let settings = "allow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 0\nlog_dest none\n";
     fs::write(&file, format!("listener {port} 127.0.0.1\n{settings}"))?;
     Err(Command::new("mosquitto").arg("-c").arg(file).stdout(Stdio::null()).exec()).context("starting mosquitto")
+}
+
+fn one_thread() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
 fn end_with_the_load() -> anyhow::Result<()> {
