@@ -37,9 +37,9 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
         [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete].into_iter().flatten()
     });
     for call in calls {
-        // A payload may be empty; no other body may.
+        // A payload may be empty, and a failure need say nothing; no other body may be missing.
         if let Some(RefOr::T(body)) = &mut call.request_body
-            && body.content.contains_key("application/octet-stream")
+            && (body.content.contains_key("application/octet-stream") || call.operation_id.as_deref() == Some("reject"))
         {
             body.required = None;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use roundtrip_client::{OutcomeKind, RequestState, SettleError, WaitError};
+use roundtrip_client::{OutcomeKind, RefusalCode, RequestState, SettleError, WaitError};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -72,6 +72,12 @@ pub(crate) async fn report(
         }
         Ok(RequestState::Ended(OutcomeKind::Cancelled)) => Err(SettleError::Cancelled.into()),
         Ok(RequestState::Ended(OutcomeKind::Expired)) => Err(SettleError::Expired.into()),
+        // Of no request and of a channel that cannot be it is told as of a delivery that was lost, as when it is settled.
+        Err(WaitError::Refused(refusal))
+            if matches!(refusal.code, RefusalCode::Invalid | RefusalCode::UnknownChannel) =>
+        {
+            Err(SettleError::LeaseLost.into())
+        }
         Ok(_) | Err(WaitError::UnknownTicket) => Err(SettleError::LeaseLost.into()),
         Err(error) => Err(error.into()),
     }

@@ -139,7 +139,7 @@ pub(crate) async fn fail(
     post,
     path = "/v1/deliveries/{delivery}/reject",
     params(OfDelivery),
-    request_body(description = "Why, if that is to be told.", content = Option<Told>),
+    request_body(description = "Why, if that is to be told.", content = Told),
     responses(refusal::OfDelivery, OfBody, (status = 204, description = "The request is dead."))
 )]
 pub(crate) async fn reject(
