@@ -22,13 +22,18 @@ STATES = {"scheduled", "waiting", "in_flight", "backing_off", "replied", "failed
 SETTLED = {"reply", "fail", "reject", "release", "throttle", "stopped", "renew", "progress", "part"}
 
 # What a run must have seen of deliveries and mailboxes beside that.
-CONDITIONS = {"taken", "lease_lost", "not_stopped", "listed", "an empty list", "held", "held with a reply", "mailbox_taken"}
+CONDITIONS = {"taken", "listed", "an empty list", "held", "held with a reply"}
+CONFLICTS = {"409 " + code for code in ("lease_lost", "cancelled", "expired", "not_stopped", "mailbox_taken", "no_outcome_yet")}
 
 # For each state a ticket of the broker's, as often as there may be calls that change them.
 TICKETS = cycle(json.loads(os.environ["ROUNDTRIP_TICKETS"]))
 
 # The same for deliveries, by the condition that they are in.
 DELIVERIES = cycle(json.loads(os.environ["ROUNDTRIP_DELIVERIES"]))
+
+# Whose mailboxes are read, by turns as a list and as their holder: night-shift and late-shift have replies, that of
+# old-shift is held.
+READERS = ["night-shift", "old-shift", "first-nobody", "late-shift", "second-nobody", "third-nobody"]
 
 
 @schemathesis.hook
@@ -39,10 +44,10 @@ def before_load_schema(context, schema):
             del path[method]  # A stream ends when its request does: there is no whole answer to compare.
         for call in path.values():
             for parameter in call.get("parameters", ()):
-                values = {"ticket": TICKETS, "delivery": DELIVERIES}.get(parameter["name"])
+                values = examples(call, parameter["name"])
                 if values:
                     del parameter["example"]
-                    parameter["examples"] = {value: {"value": value} for value in next(values)}
+                    parameter["examples"] = {value: {"value": value} for value in values}
 
 
 # A mailbox is read in one of two ways. These are the parameters that only the other has.
@@ -115,7 +120,7 @@ class EveryStateWasSeen:
             self.seen[what] = self.seen.get(what, 0) + 1
 
     def after_run(self, context):
-        missing = (STATES | SETTLED | CONDITIONS) - self.seen.keys()
+        missing = (STATES | SETTLED | CONDITIONS | CONFLICTS) - self.seen.keys()
         assert not missing, f"not seen: {sorted(missing)}; seen: {self.seen}"
 
 
@@ -134,7 +139,20 @@ def conditions(response, case):
         assert all(reply.keys() == {"ticket", "channel", "operation", "outcome"} for reply in listed), listed
         yield "listed" if listed else "an empty list"
     if response.status_code == 409:
-        yield problem(response).get("code")
+        yield f"409 {problem(response).get('code')}"
+
+
+def examples(call, parameter):
+    """The values of a parameter that each run begins with, where they are others than the description's."""
+    match call["operationId"], parameter:
+        case _, "ticket":
+            return next(TICKETS)
+        case _, "delivery":
+            return next(DELIVERIES)
+        case "read_mailbox", "requester":
+            return READERS
+        case "take", "channel":
+            return ["work_request"]
 
 
 def is_stream(call):

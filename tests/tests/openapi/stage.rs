@@ -95,6 +95,7 @@ impl Stage {
         self.submit("shout_request", &[("roundtrip-requester", "night-shift")]).await.has("replied").await;
         self.submit("shout_request", &[("idempotency-key", "smith-2026")]).await.has("replied").await;
         self.submit("shout_request", &[("roundtrip-requester", "old-shift")]).await.has("replied").await;
+        self.submit("shout_request", &[("roundtrip-requester", "late-shift")]).await.has("replied").await;
         self.submit("failing_request", &[("roundtrip-requester", "night-shift")]).await.has("failed").await;
         self.submit("poison_request", &[("roundtrip-requester", "night-shift")]).await.has("dead").await;
         self.submit("nobody_request", &[("roundtrip-deadline", "0.001")]).await.has("expired").await;
