@@ -67,7 +67,7 @@ pub(crate) struct Terms {
         ), example = json!("hello")),
         (status = 204, description = "There was none in time."),
         (status = 404, description = "`unknown_channel`", body = Details),
-        (status = 503, description = "`no_broker`: the broker does not answer; `broker_full`, `draining`", body = Details),
+        (status = 503, description = "`no_broker`: the broker does not answer; `broker_full`", body = Details),
     )
 )]
 pub(crate) async fn take(

@@ -55,7 +55,9 @@ pub(crate) struct Last {
 #[utoipa::path(get, path = "/v1/requests/{ticket}/events", params(OfTicket, Last), responses(
     OfRequest,
     (status = 200, description = "The events, up to the outcome.", body = str, content_type = "text/event-stream",
-     example = ": open\n\nevent: outcome\ndata: {\"outcome\":\"replied\",\"attempts\":1,\"content_type\":\"text/plain\",\"text\":\"HELLO\"}\nid: outcome\n\n"),
+     example = ": open\n\nevent: outcome\n\
+                data: {\"outcome\":\"replied\",\"attempts\":1,\"content_type\":\"text/plain\",\"text\":\"HELLO\"}\n\
+                id: outcome\n\n"),
     (status = 204, description = "Behind the outcome there is nothing: `Last-Event-ID` says that the caller has it."),
 ))]
 pub(crate) async fn events(

@@ -69,7 +69,8 @@ pub(crate) struct Address {
         )),
         (status = 404, description = "`unknown_channel`", body = Details),
         (status = 409, description = "`mailbox_taken`: another holds it", body = Details),
-        (status = 503, description = "`gateway_full`: too many held mailboxes or readers at once; `no_broker`; `no_random`",
+        (status = 503, description = "`gateway_full`: too many held mailboxes or readers at once; `broker_full`; `no_broker`; \
+         `no_random`",
          body = Details),
     )
 )]

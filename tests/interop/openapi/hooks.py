@@ -88,7 +88,8 @@ def is_refused_for_good_reason(case, response):
     code = problem(response).get("code")
     if code in REFUSED or response.status_code == 415:  # which content types the channel lists
         return True
-    # How two values relate to each other, what there is already, and that an undeclared channel's name has room for its reply channel's.
+    # How two values relate to each other, what there is already, and that an undeclared channel's name has room for its
+    # reply channel's.
     sent = {name.lower(): value for name, value in (case.headers or {}).items()}
     query = {name: str(value).lower() for name, value in (case.query or {}).items()}
     holds = "open" in query or "roundtrip-holder" in sent
