@@ -1,6 +1,6 @@
 //! `POST /v1/requests/{ticket}/acknowledge`: the outcome was handled, and the broker may forget it.
 
-mod parts;
+pub(crate) mod parts;
 
 use std::sync::Arc;
 
@@ -14,7 +14,6 @@ use crate::path::{self, OfTicket, Segment};
 use crate::problem::{Details, Problem};
 use crate::refusal::NoBroker;
 use crate::requester::{self, ByRequester};
-pub(crate) use parts::parts;
 
 /// The outcome was handled
 ///

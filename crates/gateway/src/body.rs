@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use roundtrip_client::RefusalCode;
+use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::Problem;
@@ -73,6 +74,11 @@ impl Bodies {
         )
         .limit(self.max as u64)
     }
+}
+
+/// What stands in a JSON object; none if it is no such object. A list of its members without their names is none.
+pub(crate) fn object<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
+    if payload.trim_ascii_start().first() == Some(&b'{') { serde_json::from_slice(payload).ok() } else { None }
 }
 
 /// The first piece is kept as it came, since most payloads have no second.

@@ -3,10 +3,10 @@
 //! What is taken belongs to the token in its URL, which the gateway does not remember: any gateway of the same broker goes
 //! on with it.
 
-mod lease;
-mod part;
-mod progress;
-mod settlement;
+pub(crate) mod lease;
+pub(crate) mod part;
+pub(crate) mod progress;
+pub(crate) mod settlement;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,20 +17,59 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use roundtrip_client::{Pulled, Request};
-
-pub(crate) use lease::renew;
-pub(crate) use part::add_part;
-pub(crate) use progress::report;
-pub(crate) use settlement::{fail, reject, release, reply, stopped, throttle};
+use utoipa::IntoParams;
 
 use crate::gateway::Shared;
 use crate::line::Unwritten;
-use crate::path::{self, Segment};
-use crate::problem::Problem;
+use crate::path::{self, OfChannel, Segment};
+use crate::problem::{Details, Problem};
 use crate::query::{self, Parameters, Query};
 use crate::{meta, wait};
 
-/// Waits for a request, up to `?wait=N`; 204 if none came. The lease is `?lease=N`, or the channel's.
+/// How long a delivery is waited for and lasts, as it is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) struct Terms {
+    /// How long to wait for a request: whole seconds from 0 to 60, with or without `s`.
+    #[param(required = false, pattern = "^0*(?:[0-9]|[1-5][0-9]|60)s?$", example = "20")]
+    wait: String,
+    /// The lease to ask for, in seconds; fractions allowed, with or without `s`. At least a millisecond; the channel's
+    /// `max_lease` is the longest, and its own counts if left out.
+    #[param(
+        required = false,
+        pattern = r"^(?:[1-9][0-9]{0,18}(?:\.[0-9]{1,9})?|0\.[0-9]{0,2}[1-9][0-9]{0,6})s?$",
+        example = "900"
+    )]
+    lease: String,
+}
+
+/// Takes one request to work on
+///
+/// For as long as its lease lasts, which only `/renew` prolongs. The answer has the payload as it was submitted, with its
+/// `Content-Type` and application headers. Whoever is gone before the answer was written has taken nothing.
+#[utoipa::path(
+    post,
+    path = "/v1/channels/{channel}/deliveries",
+    params(OfChannel, Terms),
+    responses(
+        (status = 200, description = "The request.", body = serde_json::Value, content_type = "*/*", headers(
+            ("Roundtrip-Delivery" = String, description = "The path under which the delivery is settled. Whoever knows it has \
+             the delivery."),
+            ("Roundtrip-Lease" = f64, description = "How many seconds the lease lasts, from now and from each renewal."),
+            ("Roundtrip-Remaining" = f64, description = "How many seconds are left for the work: until the request's \
+             deadline or the end of the attempt."),
+            ("Roundtrip-Ticket" = String, description = "The request's ticket."),
+            ("Roundtrip-Requester" = String, description = "Whose request it is."),
+            ("Roundtrip-Operation" = String, description = "The name of what is asked for, if it has one."),
+            ("Roundtrip-Attempt" = u32, description = "Which attempt it is, counted from 1."),
+            ("Roundtrip-Redrive-Of" = String, description = "The dead letter that the request was made of, if it was."),
+        ), example = json!("hello")),
+        (status = 204, description = "There was none in time."),
+        (status = 404, description = "`unknown_channel`", body = Details),
+        (status = 503, description = "`no_broker`: the broker does not answer; `broker_full`", body = Details),
+    )
+)]
 pub(crate) async fn take(
     State(shared): State<Arc<Shared>>,
     channel: Segment,

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use utoipa::OpenApi;
 use utoipa::openapi::RefOr;
 
+use crate::mailbox::Listed;
 use crate::outcome::{LastProblem, OutcomeProblem};
 use crate::problem::Details;
 use crate::status::JSON;
@@ -18,10 +19,11 @@ use crate::{gateway, guard, outcome, problem};
 /// What all calls have in common.
 #[derive(OpenApi)]
 #[openapi(
-    components(schemas(Details, OutcomeProblem, LastProblem)),
+    components(schemas(Details, OutcomeProblem, LastProblem, Listed)),
     info(
         title = "Roundtrip",
-        description = "Requests over HTTP: submitted, followed, awaited, cancelled and acknowledged. An answer that carries how a \
+        description = "Requests over HTTP: submitted, followed, awaited, cancelled and acknowledged; and taken, worked on and \
+                   settled by services. An answer that carries how a \
                    request ended has `Roundtrip-Outcome`, whatever its status; an answer without it says nothing about a \
                    request's end.",
     )
@@ -35,9 +37,9 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
         [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete].into_iter().flatten()
     });
     for call in calls {
-        // A payload may be empty; no other body may.
+        // A payload may be empty, and a failure need say nothing; no other body may be missing.
         if let Some(RefOr::T(body)) = &mut call.request_body
-            && body.content.contains_key("application/octet-stream")
+            && (body.content.contains_key("application/octet-stream") || call.operation_id.as_deref() == Some("reject"))
         {
             body.required = None;
         }

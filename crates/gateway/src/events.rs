@@ -17,13 +17,15 @@ use futures_core::Stream;
 use roundtrip_client::{Ending, Outcome, PartEvent, Parts, Progress, ProgressUpdates};
 use serde::Serialize;
 use tokio_util::sync::WaitForCancellationFutureOwned;
+use utoipa::IntoParams;
 
 use crate::answer::within;
 use crate::gateway::Shared;
 use crate::outcome::Failed;
-use crate::path::{self, Segment};
+use crate::path::{self, OfTicket, Segment};
 use crate::problem::Problem;
 use crate::query::{self, Parameters};
+use crate::refusal::OfRequest;
 use crate::status::Reached;
 pub(crate) use last::EventId;
 use payload::Payload;
@@ -31,7 +33,33 @@ use payload::Payload;
 /// How long nothing may be said, so that a line that is dead or given up by a proxy is noticed.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// Whoever hangs up ends nothing, and reading acknowledges nothing.
+/// What a caller has of a stream, as it is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) struct Last {
+    /// The id of the last event that the caller has, as it came: the stream goes on behind it.
+    #[param(
+        required = false,
+        rename = "Last-Event-ID",
+        pattern = r"^(?:outcome|[0-9]{1,9}\.[0-9]{1,9})?$",
+        example = "1.3"
+    )]
+    last: String,
+}
+
+/// What happens to a request
+///
+/// As server-sent events: `progress`, `part`, `restarted`, `gone`, and `outcome`, which is the last. The `data` of each is
+/// one JSON object on one line. Reading acknowledges nothing, and whoever hangs up ends nothing.
+#[utoipa::path(get, path = "/v1/requests/{ticket}/events", params(OfTicket, Last), responses(
+    OfRequest,
+    (status = 200, description = "The events, up to the outcome.", body = str, content_type = "text/event-stream",
+     example = ": open\n\nevent: outcome\n\
+                data: {\"outcome\":\"replied\",\"attempts\":1,\"content_type\":\"text/plain\",\"text\":\"HELLO\"}\n\
+                id: outcome\n\n"),
+    (status = 204, description = "Behind the outcome there is nothing: `Last-Event-ID` says that the caller has it."),
+))]
 pub(crate) async fn events(
     State(shared): State<Arc<Shared>>,
     ticket: Segment,

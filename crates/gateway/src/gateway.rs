@@ -8,7 +8,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::routing::{delete, get, post};
 use roundtrip_client::{Client, Requester};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -133,20 +132,20 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(status::state, cancel::cancel))
         .routes(routes!(reply::reply))
         .routes(routes!(acknowledge::acknowledge))
-        .route("/v1/requests/{ticket}/events", get(events::events))
-        .route("/v1/requests/{ticket}/parts/{part}/acknowledge", post(acknowledge::parts))
-        .route("/v1/channels/{channel}/deliveries", post(delivery::take))
-        .route("/v1/deliveries/{delivery}/reply", post(delivery::reply))
-        .route("/v1/deliveries/{delivery}/fail", post(delivery::fail))
-        .route("/v1/deliveries/{delivery}/reject", post(delivery::reject))
-        .route("/v1/deliveries/{delivery}/release", post(delivery::release))
-        .route("/v1/deliveries/{delivery}/throttle", post(delivery::throttle))
-        .route("/v1/deliveries/{delivery}/stopped", post(delivery::stopped))
-        .route("/v1/deliveries/{delivery}/renew", post(delivery::renew))
-        .route("/v1/deliveries/{delivery}/progress", post(delivery::report))
-        .route("/v1/deliveries/{delivery}/part", post(delivery::add_part))
-        .route("/v1/mailboxes/{reply_channel}/{requester}/replies", get(mailbox::replies))
-        .route("/v1/mailboxes/{reply_channel}/{requester}/replies/{ticket}", delete(mailbox::acknowledge))
+        .routes(routes!(events::events))
+        .routes(routes!(acknowledge::parts::parts))
+        .routes(routes!(mailbox::replies))
+        .routes(routes!(mailbox::acknowledge))
+        .routes(routes!(delivery::take))
+        .routes(routes!(delivery::settlement::reply))
+        .routes(routes!(delivery::settlement::fail))
+        .routes(routes!(delivery::settlement::reject))
+        .routes(routes!(delivery::settlement::release))
+        .routes(routes!(delivery::settlement::throttle))
+        .routes(routes!(delivery::settlement::stopped))
+        .routes(routes!(delivery::lease::renew))
+        .routes(routes!(delivery::progress::report))
+        .routes(routes!(delivery::part::add_part))
         .routes(routes!(readiness::healthz))
         .routes(routes!(readiness::readyz))
         .routes(routes!(document::document))

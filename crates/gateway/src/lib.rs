@@ -15,8 +15,8 @@
 //! | `POST /v1/requests/{ticket}/acknowledge` | says that the outcome was handled |
 //! | `POST /v1/channels/{channel}/deliveries` | takes one request to work on, for a lease; `?wait=N&lease=N` |
 //! | `POST /v1/deliveries/{delivery}/…` | `reply`, `fail`, `reject`, `release`, `throttle`, `stopped` settle it; `renew`, `progress` and `part` go on with it |
-//! | `GET /v1/mailboxes/{reply-channel}/{requester}/replies` | lists the replies in a mailbox; `?wait=N`, `?after=TICKET`; with `?open=if_free` or `?open=take` holds it and gives the oldest |
-//! | `DELETE /v1/mailboxes/{reply-channel}/{requester}/replies/{ticket}` | says that the reply was handled |
+//! | `GET /v1/mailboxes/{reply_channel}/{requester}/replies` | lists the replies in a mailbox; `?wait=N`, `?after=TICKET`; with `?open=if_free` or `?open=take` holds it and gives the oldest |
+//! | `DELETE /v1/mailboxes/{reply_channel}/{requester}/replies/{ticket}` | says that the reply was handled |
 //! | `GET /healthz`, `GET /readyz` | it is there; it can take requests |
 //! | `GET /openapi.json` | all of this, for programs |
 //!

@@ -5,12 +5,26 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use roundtrip_client::Headers;
+use utoipa::IntoParams;
 
 use crate::field;
 use crate::problem::Problem;
 
 /// What stands before an application header's name.
 pub(crate) const PREFIX: &str = "roundtrip-meta-";
+
+/// Those that have a name of their own, as they are described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) struct Traced {
+    /// An application header, as W3C Trace Context has it.
+    #[param(required = false, example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]
+    traceparent: String,
+    /// An application header, as W3C Trace Context has it.
+    #[param(required = false, example = "ward=7")]
+    tracestate: String,
+}
 
 /// The application headers of a call.
 pub(crate) fn read(headers: &HeaderMap) -> Result<Headers, Problem> {

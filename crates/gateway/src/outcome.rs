@@ -143,8 +143,8 @@ pub(crate) fn describe(call: &mut Operation) {
     if !answers.contains_key("4XX") {
         return;
     }
-    // What is said of an accepted request is said with its outcome too.
-    let of_accepted = match answers.get("202") {
+    // What is said of an accepted request, or of a reply in a mailbox, is said with any outcome.
+    let of_accepted = match answers.get("202").or_else(|| answers.get("200")) {
         Some(RefOr::T(accepted)) => accepted.headers.clone(),
         _ => BTreeMap::new(),
     };

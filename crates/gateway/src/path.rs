@@ -16,6 +16,7 @@ pub(crate) type Segment = Result<Path<String>, PathRejection>;
 
 /// Several names in a path as the extractor finds them.
 pub(crate) type Segments<Names> = Result<Path<Names>, PathRejection>;
+
 /// The path of what belongs to a channel, as it is described.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -40,6 +41,43 @@ pub(crate) struct OfTicket {
     ticket: String,
 }
 
+/// The path of a part of a request, as it is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) struct OfPart {
+    /// The part's id, `DELIVERY.NUMBER`, as it was told with it.
+    #[param(max_length = 19, pattern = r"^(?:0|[1-9][0-9]{0,8})\.(?:0|[1-9][0-9]{0,8})$", example = "1.3")]
+    part: String,
+}
+
+/// The path of what belongs to a delivery, as it is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) struct OfDelivery {
+    /// The delivery's token, `CHANNEL:ID:DELIVERY:START`, as it was answered in `Roundtrip-Delivery`.
+    #[param(
+        max_length = 192,
+        pattern = r"^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}:[1-9][0-9]{0,8}:[0-9a-f]{1,16}$",
+        example = "shout_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11:1:5a5b01"
+    )]
+    delivery: String,
+}
+
+/// The path of a mailbox, as it is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) struct OfMailbox {
+    /// The reply channel's name.
+    #[param(max_length = 128, pattern = r"^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$", example = "shout_reply")]
+    reply_channel: String,
+    /// Whose mailbox it is.
+    #[param(max_length = 128, pattern = r"^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$", example = "night-shift")]
+    requester: String,
+}
+
 pub(crate) fn channel(segment: Segment) -> Result<ChannelName, Problem> {
     parse(segment, "/v1/channels/{channel} needs a channel's name")
 }
@@ -53,13 +91,13 @@ pub(crate) fn delivery(segment: Segment) -> Result<DeliveryToken, Problem> {
 }
 
 pub(crate) fn mailbox(segments: Segments<(String, String)>) -> Result<Address, Problem> {
-    let needed = "/v1/mailboxes/{reply-channel}/{requester}/replies needs the names of both";
+    let needed = "/v1/mailboxes/{reply_channel}/{requester}/replies needs the names of both";
     let (reply_channel, requester) = texts(segments, needed)?;
     Ok(Address { reply_channel: read(&reply_channel, needed)?, requester: read(&requester, needed)? })
 }
 
 pub(crate) fn reply(segments: Segments<(String, String, String)>) -> Result<(Address, TicketId), Problem> {
-    let needed = "/v1/mailboxes/{reply-channel}/{requester}/replies/{ticket} needs two names and a ticket";
+    let needed = "/v1/mailboxes/{reply_channel}/{requester}/replies/{ticket} needs two names and a ticket";
     let (reply_channel, requester, ticket) = texts(segments, needed)?;
     let address = Address { reply_channel: read(&reply_channel, needed)?, requester: read(&requester, needed)? };
     Ok((address, read(&ticket, needed)?))

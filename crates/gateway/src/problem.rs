@@ -94,8 +94,8 @@ impl Problem {
         let detail = "There is POST /v1/channels/{channel}/requests; GET and DELETE /v1/requests/{ticket}; GET \
                       /v1/requests/{ticket}/reply; GET /v1/requests/{ticket}/events; POST \
                       /v1/requests/{ticket}/acknowledge and /v1/requests/{ticket}/parts/{part}/acknowledge; GET \
-                      /v1/mailboxes/{reply-channel}/{requester}/replies; DELETE \
-                      /v1/mailboxes/{reply-channel}/{requester}/replies/{ticket}; POST \
+                      /v1/mailboxes/{reply_channel}/{requester}/replies; DELETE \
+                      /v1/mailboxes/{reply_channel}/{requester}/replies/{ticket}; POST \
                       /v1/channels/{channel}/deliveries; POST /v1/deliveries/{delivery}/reply, fail, reject, release, \
                       throttle, stopped, renew, progress and part; GET /healthz and /readyz; and \
                       GET /openapi.json, which describes them all.";

@@ -33,6 +33,30 @@ pub(crate) enum OfRequest {
     Unavailable(Details<'static>),
 }
 
+/// What any call may be answered that goes on with a delivery or settles it, as it is described.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) enum OfDelivery {
+    /// `lease_lost`: the delivery is another's, or was settled in another way; `cancelled`, `expired`: nobody wants its result.
+    #[response(status = 409)]
+    Lost(Details<'static>),
+}
+
+/// What any call may be answered that brings a body, as it is described.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) enum OfBody {
+    /// `too_slow`: the body stopped coming.
+    #[response(status = 408)]
+    TooSlow(Details<'static>),
+    /// `too_large`
+    #[response(status = 413)]
+    TooLarge(Details<'static>),
+    /// `gateway_full`: too many payloads at once; `no_broker`: the broker does not answer.
+    #[response(status = 503)]
+    Unavailable(Details<'static>),
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let Refusal { code, message, retry_after_ms } = refusal;

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::body::Whole;
 use crate::gateway::Shared;
+use crate::meta::Traced;
 use crate::outcome::Ended;
 use crate::path::{self, OfChannel, Segment};
 use crate::preference::Preference;
@@ -31,7 +32,7 @@ use terms::{Asked, Terms};
 #[utoipa::path(
     post,
     path = "/v1/channels/{channel}/requests",
-    params(OfChannel, Asked),
+    params(OfChannel, Asked, Traced),
     request_body(description = "The payload.", content(
         (String = "text/plain", example = json!("hello")),
         (serde_json::Value = "application/json", example = json!({"patient": 4711})),

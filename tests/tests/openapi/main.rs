@@ -14,5 +14,5 @@ use stage::Stage;
 async fn nothing_that_the_gateway_answers_contradicts_its_description() {
     let Some(schemathesis) = Schemathesis::found().await else { return };
     let stage = Stage::with_requests_in_every_state().await;
-    schemathesis.finds_nothing(&stage.address, &stage.tickets).await;
+    schemathesis.finds_nothing(&stage).await;
 }

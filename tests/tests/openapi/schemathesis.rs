@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use crate::stage::Stage;
+
 /// How long a run may take before it counts as one that hangs.
 const LIMIT: Duration = Duration::from_secs(180);
 
@@ -29,14 +31,20 @@ impl Schemathesis {
         None
     }
 
-    /// Runs it against a gateway that has these tickets: lists with one for each state.
-    pub(crate) async fn finds_nothing(&self, address: &str, tickets: &[Vec<String>]) {
+    /// Runs it against the stage's gateway.
+    pub(crate) async fn finds_nothing(&self, stage: &Stage) {
+        let Stage { address, tickets, deliveries, fresh, holder, .. } = stage;
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("openapi-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let settings = folder.join("schemathesis.toml");
         let fixed = std::fs::read_to_string(part("schemathesis.toml")).unwrap();
-        std::fs::write(&settings, format!("{fixed}\n[dictionaries.tickets]\nvalues = {:?}\n", tickets.concat()))
-            .unwrap();
+        let dictionaries = [
+            ("tickets", tickets.concat()),
+            ("deliveries", [fresh.clone(), deliveries.concat()].concat()),
+            ("holders", vec![holder.clone()]),
+        ];
+        let dictionaries = dictionaries.map(|(name, values)| format!("\n[dictionaries.{name}]\nvalues = {values:?}\n"));
+        std::fs::write(&settings, fixed + &dictionaries.concat()).unwrap();
 
         let seed = std::env::var("ROUNDTRIP_SEED").unwrap_or_else(|_| SEED.to_string());
         let mut command = Command::new("schemathesis");
@@ -49,6 +57,7 @@ impl Schemathesis {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("PYTHONUTF8", "1")
             .env("ROUNDTRIP_TICKETS", serde_json::to_string(tickets).unwrap())
+            .env("ROUNDTRIP_DELIVERIES", serde_json::to_string(deliveries).unwrap())
             .stdin(Stdio::null())
             .kill_on_drop(true);
         let ended = tokio::time::timeout(LIMIT, command.output()).await.expect("schemathesis does not end").unwrap();

@@ -12,11 +12,26 @@ use futures_core::Stream;
 use crate::answer::within;
 use crate::events::EventId;
 use crate::gateway::Shared;
-use crate::path::{self, Segments};
+use crate::path::{self, OfPart, OfTicket, Segments};
 use crate::problem::Problem;
+use crate::refusal::OfRequest;
 use crate::requester;
 
+/// The parts up to this one were handled
+///
 /// The broker may forget them, which makes room for others. Under another's name it does nothing, and does not say so.
+#[utoipa::path(
+    post,
+    path = "/v1/requests/{ticket}/parts/{part}/acknowledge",
+    operation_id = "acknowledge_parts",
+    params(
+        OfTicket,
+        OfPart,
+        ("Roundtrip-Requester" = String, Header, description = "The requester's name.", max_length = 128,
+         pattern = r"^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$", example = "night-shift")
+    ),
+    responses(OfRequest, (status = 204, description = "They are acknowledged, if that is their requester."))
+)]
 pub(crate) async fn parts(
     State(shared): State<Arc<Shared>>,
     part: Segments<(String, String)>,

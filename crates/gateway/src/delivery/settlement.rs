@@ -10,18 +10,42 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use roundtrip_client::{HeldDelivery, Message, Problem as Failing, SettleError};
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::{answered, within};
-use crate::body::Whole;
+use crate::body::{Whole, object};
 use crate::gateway::Shared;
-use crate::path::{self, Segment};
-use crate::problem::Problem;
+use crate::meta::Traced;
+use crate::path::{self, OfDelivery, Segment};
+use crate::problem::{Details, Problem};
 use crate::query::{self, Parameters};
+use crate::refusal::{self, NoBroker, OfBody};
 use crate::{field, meta};
 
 type Settled = Result<StatusCode, Problem>;
 
-/// The body is the reply's payload, with its content type and application headers.
+/// Settles it with a reply
+///
+/// The body is the outcome's payload, with its `Content-Type` and application headers: `Roundtrip-Meta-NAME`, `traceparent`,
+/// `tracestate` and `ce-*`. The same again is 204 again.
+#[utoipa::path(
+    post,
+    path = "/v1/deliveries/{delivery}/reply",
+    operation_id = "settle_with_reply",
+    params(OfDelivery, Traced),
+    request_body(description = "The payload.", content(
+        (String = "text/plain", example = json!("HELLO")),
+        (serde_json::Value = "application/json", example = json!({"patient": 4711})),
+        ("application/octet-stream"),
+    )),
+    responses(
+        refusal::OfDelivery,
+        OfBody,
+        (status = 204, description = "The request has this reply."),
+        (status = 503, description = "`mailbox_busy`: no room for this reply now, and the delivery goes on; `gateway_full`: too \
+         many payloads at once; `no_broker`", body = Details),
+    )
+)]
 pub(crate) async fn reply(
     State(shared): State<Arc<Shared>>,
     delivery: Segment,
@@ -39,8 +63,43 @@ pub(crate) async fn reply(
     settled
 }
 
-/// Final: the body is the typed error, which travels whole. With `?retry=true` another attempt may mend it, no earlier
-/// than `&after=SECONDS`.
+/// Whether another attempt may mend it, as it is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) struct Retry {
+    /// Whether another attempt may come; `false` if left out.
+    #[param(required = false, example = true)]
+    retry: bool,
+    /// How long no other attempt comes, only with `retry=true`: seconds, fractions allowed, with or without `s`. The
+    /// channel's own backoff if left out.
+    #[param(required = false, pattern = r"^[0-9]{1,19}(?:\.[0-9]{1,9})?s?$", example = "30")]
+    after: String,
+}
+
+/// Settles it with a failure
+///
+/// For good: the body, if there is one, travels whole as the typed error; from JSON the texts `code` and `message` are told
+/// beside it, and a `status` from 400 to 599 is the requester's. With `retry=true` another attempt may mend it, and the body
+/// is as that of `/reject`. The same again is 204 again.
+#[utoipa::path(
+    post,
+    path = "/v1/deliveries/{delivery}/fail",
+    params(OfDelivery, Retry),
+    request_body(description = "The typed error.", content(
+        (serde_json::Value = "application/json",
+         example = json!({"code": "unknown_patient", "message": "nobody has this number", "status": 404})),
+        (String = "text/plain", example = json!("nobody has this number")),
+        ("application/octet-stream"),
+    )),
+    responses(
+        refusal::OfDelivery,
+        OfBody,
+        (status = 204, description = "This attempt failed, or the request did."),
+        (status = 503, description = "`mailbox_busy`: no room for this error now, and the delivery goes on; `gateway_full`: too \
+         many payloads at once; `no_broker`", body = Details),
+    )
+)]
 pub(crate) async fn fail(
     State(shared): State<Arc<Shared>>,
     delivery: Segment,
@@ -73,7 +132,16 @@ pub(crate) async fn fail(
     settled
 }
 
-/// No other attempt: the request is dead.
+/// Settles it for dead
+///
+/// No other attempt comes. The same again is 204 again.
+#[utoipa::path(
+    post,
+    path = "/v1/deliveries/{delivery}/reject",
+    params(OfDelivery),
+    request_body(description = "Why, if that is to be told.", content = Told),
+    responses(refusal::OfDelivery, OfBody, (status = 204, description = "The request is dead."))
+)]
 pub(crate) async fn reject(
     State(shared): State<Arc<Shared>>,
     delivery: Segment,
@@ -87,14 +155,40 @@ pub(crate) async fn reject(
     settled(&shared, delivery.reject(told(&payload, "rejected")?)).await
 }
 
-/// Given back, not counted as an attempt.
+/// Gives it back
+///
+/// It is not counted as an attempt. The same again is 204 again.
+#[utoipa::path(
+    post,
+    path = "/v1/deliveries/{delivery}/release",
+    params(OfDelivery),
+    responses(refusal::OfDelivery, NoBroker, (status = 204, description = "It is given back."))
+)]
 pub(crate) async fn release(State(shared): State<Arc<Shared>>, delivery: Segment, parameters: Parameters) -> Settled {
     let delivery = held(&shared, delivery)?;
     query::read(parameters, &[])?;
     settled(&shared, delivery.release()).await
 }
 
-/// Given back, not counted, and the whole channel pauses.
+/// How long a channel pauses, as it is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(crate) struct Pause {
+    /// Seconds, fractions allowed, with or without `s`.
+    #[param(pattern = r"^[0-9]{1,19}(?:\.[0-9]{1,9})?s?$", example = "30")]
+    after: String,
+}
+
+/// Gives it back, and pauses its channel
+///
+/// What the service depends on is at its limit. It is not counted as an attempt. The same again is 204 again.
+#[utoipa::path(
+    post,
+    path = "/v1/deliveries/{delivery}/throttle",
+    params(OfDelivery, Pause),
+    responses(refusal::OfDelivery, NoBroker, (status = 204, description = "It is given back, and the channel pauses."))
+)]
 pub(crate) async fn throttle(State(shared): State<Arc<Shared>>, delivery: Segment, parameters: Parameters) -> Settled {
     let delivery = held(&shared, delivery)?;
     let pause: Option<Duration> = query::read(parameters, &["after"])?.seconds("after")?;
@@ -106,7 +200,19 @@ pub(crate) async fn throttle(State(shared): State<Arc<Shared>>, delivery: Segmen
     settled(&shared, delivery.throttle(pause)).await
 }
 
-/// The work on a cancelled or expired request has ended: its place is free.
+/// Says that unwanted work has ended
+///
+/// The work on a cancelled or expired request: its place is free.
+#[utoipa::path(
+    post,
+    path = "/v1/deliveries/{delivery}/stopped",
+    params(OfDelivery),
+    responses(
+        NoBroker,
+        (status = 204, description = "Its place is free."),
+        (status = 409, description = "`not_stopped`: it goes on; `lease_lost`: it is another's, or was settled", body = Details),
+    )
+)]
 pub(crate) async fn stopped(State(shared): State<Arc<Shared>>, delivery: Segment, parameters: Parameters) -> Settled {
     let delivery = held(&shared, delivery)?;
     query::read(parameters, &[])?;
@@ -141,17 +247,22 @@ async fn settled(shared: &Shared, answer: impl Future<Output = Result<(), Settle
 /// The code of a final failure that gives none.
 const FAILED: &str = "failed";
 
-/// What a failure says of itself: nothing, or JSON with a `code` and a `message`.
+/// What a failure says of itself.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Failure, example = json!({"code": "ehr_down", "message": "no answer"}))]
+pub(crate) struct Told {
+    /// What programs tell failures apart by.
+    code: Option<String>,
+    /// One sentence about it.
+    message: Option<String>,
+}
+
+/// Nothing, or JSON with a `code` and a `message`.
 fn told(payload: &[u8], usual: &str) -> Result<Failing, Problem> {
-    #[derive(Deserialize)]
-    struct Told {
-        code: Option<String>,
-        message: Option<String>,
-    }
     if payload.is_empty() {
         return Ok(Failing::new(usual, ""));
     }
-    let Ok(Told { code, message }) = serde_json::from_slice(payload) else {
+    let Some(Told { code, message }) = object(payload) else {
         return Err(Problem::invalid(
             "The body must be JSON with the texts code and message, both of which may be missing, or there is none; what \
              came is something else.",

@@ -40,7 +40,8 @@ impl EventId {
         }
         let (delivery, number) = text.split_once('.')?;
         let number_of = |digits: &str| whole(digits).and_then(|number| u32::try_from(number).ok());
-        Some(Self::Part { delivery: number_of(delivery)?, number: number_of(number)? })
+        let id = Self::Part { delivery: number_of(delivery)?, number: number_of(number)? };
+        (id.to_string() == text).then_some(id)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 
+use utoipa::IntoParams;
+
 use crate::field;
 use crate::problem::Problem;
 
@@ -10,6 +12,21 @@ pub(super) const HOLDER: &str = "roundtrip-holder";
 
 /// 128 random bits, so that nobody holds under another's by chance.
 const BYTES: usize = 16;
+
+/// The header, as it is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is read by the macro alone")]
+pub(super) struct ByHolder {
+    /// The holder's name, as it was answered. `open` may be left out then.
+    #[param(
+        required = false,
+        rename = "Roundtrip-Holder",
+        pattern = "^[0-9a-f]{32}$",
+        example = "3f1c0de5a77b4a1e9f0e2d6c5b4a3921"
+    )]
+    holder: String,
+}
 
 /// A holder's name: 32 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,15 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use roundtrip_client::{Reply, TicketId};
 use serde::Serialize;
+use serde_json::Value;
 use tokio::time::Instant;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, Ref, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{Address, Reading};
 use crate::gateway::Shared;
+use crate::outcome::OutcomeName;
 use crate::problem::{Problem, json};
 use crate::status::JSON;
 
@@ -49,13 +54,32 @@ struct Page {
     listed: Vec<Listed>,
 }
 
-#[derive(Serialize)]
-struct Listed {
+/// A reply in a list.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ListedReply)]
+pub(crate) struct Listed {
+    /// The request's ticket.
     ticket: String,
+    /// Its channel.
     channel: String,
+    /// The name of what was asked for; empty if it has none.
     operation: String,
+    /// How it ended.
+    #[schema(value_type = OutcomeName)]
     outcome: &'static str,
 }
+
+/// What is answered as JSON, as it is described: a list, or to a holder whatever a service replied.
+pub(super) struct ListOrReply;
+
+impl PartialSchema for ListOrReply {
+    fn schema() -> RefOr<Schema> {
+        let listed = ArrayBuilder::new().items(Ref::from_schema_name("ListedReply"));
+        AnyOfBuilder::new().item(listed).item(Value::schema()).into()
+    }
+}
+
+impl ToSchema for ListOrReply {}
 
 impl Page {
     fn is_full(&self) -> bool {

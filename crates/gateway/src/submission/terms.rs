@@ -79,12 +79,6 @@ pub(super) struct Asked {
     /// not understood is ignored.
     #[param(required = false, rename = "Prefer", example = "wait=20")]
     prefer: String,
-    /// An application header, as W3C Trace Context has it.
-    #[param(required = false, example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]
-    traceparent: String,
-    /// An application header, as W3C Trace Context has it.
-    #[param(required = false, example = "ward=7")]
-    tracestate: String,
 }
 
 /// Everything about a request but its channel and its payload.

@@ -47,6 +47,16 @@ async fn each_path_takes_the_methods_that_are_described_and_no_other() {
 }
 
 #[tokio::test]
+async fn each_call_has_a_name_of_its_own() {
+    let described = described(&Stage::new().await).await;
+    let paths = described["paths"].as_object().unwrap().values();
+    let names: Vec<_> =
+        paths.flat_map(|path| path.as_object().unwrap().values()).map(|it| &it["operationId"]).collect();
+    let different: BTreeSet<_> = names.iter().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!(different.len(), names.len(), "{names:?}");
+}
+
+#[tokio::test]
 async fn it_is_of_this_version_and_refers_to_nothing_that_is_not_there() {
     let described = described(&Stage::new().await).await;
     assert_eq!(described["info"]["version"], env!("CARGO_PKG_VERSION"));

@@ -175,18 +175,33 @@ async fn a_call_that_makes_no_sense_settles_nothing() {
 }
 
 #[tokio::test]
+async fn a_list_is_no_object_whose_names_were_left_out() {
+    let stage = Stage::new().await;
+    let (_, delivery) = taken(&stage).await;
+    let lists = [("reject", r#"["poison", "again"]"#), ("fail?retry=true", "[null, null]"), ("progress", "[0.5]")];
+    for (what, body) in lists {
+        refusal(stage.tell(&delivery, what, body).await, 400, "invalid").await;
+    }
+    refusal(stage.tell(&delivery, "progress", r#"{"fraction": 1.00000000001}"#).await, 400, "invalid").await;
+    stage.told(&delivery, "reply", "done").await;
+}
+
+#[tokio::test]
 async fn a_token_that_stands_for_nothing_has_lost_its_lease() {
     let stage = Stage::new().await;
     let (_, delivery) = taken(&stage).await;
     let later = delivery.replace(":1:", ":2:");
-    let of_another_start = format!("{}5", &delivery[..delivery.len() - 1]);
+    let other_digit = if delivery.ends_with('5') { '6' } else { '5' };
+    let of_another_start = format!("{}{other_digit}", &delivery[..delivery.len() - 1]);
     let of_nobody = "/v1/deliveries/b_request:0190d5a3-7b1e-7cc0-8000-3c5f1f6a2b11:1:5a";
-    for token in [&later, &of_another_start, of_nobody] {
+    // A channel of this name would have no good name for its reply channel.
+    let of_no_channel = &of_nobody.replace("b_request", &"b".repeat(126));
+    for token in [&later, &of_another_start, of_nobody, of_no_channel] {
         for (what, body) in [("reply", "done"), ("renew", ""), ("fail", ""), ("part", "half"), ("stopped", "")] {
             refusal(stage.tell(token, what, body).await, 409, "lease_lost").await;
         }
     }
-    for token in [&later, of_nobody] {
+    for token in [&later, of_nobody, of_no_channel] {
         refusal(stage.tell(token, "progress", r#"{"fraction": 0.5}"#).await, 409, "lease_lost").await;
     }
     stage.told(&delivery, "reply", "done").await;
