@@ -49,7 +49,11 @@ impl<'a> Bytes<'a> {
 
 /// The JSON on one line: a line's end stands between its tokens only, and whoever reads events line by line is spared.
 fn json(text: &str) -> Option<Box<RawValue>> {
-    RawValue::from_string(text.replace(['\r', '\n'], " ")).ok()
+    let json = RawValue::from_string(text.to_owned()).ok()?;
+    match json.get().contains(['\r', '\n']) {
+        true => RawValue::from_string(json.get().replace(['\r', '\n'], " ")).ok(),
+        false => Some(json),
+    }
 }
 
 #[cfg(test)]
@@ -64,6 +68,12 @@ mod tests {
     fn json_is_told_as_it_is_written_on_one_line() {
         let told = told("application/fhir+json; fhirVersion=4.0", b"{\"dose\":\r\n1.10}");
         assert_eq!(told, r#"{"content_type":"application/fhir+json; fhirVersion=4.0","json":{"dose":  1.10}}"#);
+    }
+
+    #[test]
+    fn what_only_looks_like_json_keeps_its_lines() {
+        let told = told("application/json", b"\"two\nlines\"");
+        assert_eq!(told, r#"{"content_type":"application/json","text":"\"two\nlines\""}"#);
     }
 
     #[test]
