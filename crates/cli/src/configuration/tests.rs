@@ -271,6 +271,17 @@ fn what_is_said_here_by_default_is_what_the_broker_does_by_default() {
 }
 
 #[test]
+fn what_is_listed_is_read_item_by_item() {
+    let callers = read("hosts = [\"Broker.Example\"]\ncors_origins = [\"https://ward.example:443\"]").callers();
+    assert_eq!(callers.hosts[0].to_string(), "broker.example");
+    assert_eq!(callers.origins[0].to_string(), "https://ward.example");
+    let told = said("hosts = \"broker.example\"");
+    assert!(told.ends_with("expected a list such as [\"broker.example\"], found \"broker.example\""), "{told}");
+    let told = said("cors_origins = [\"ward.example\"]");
+    assert!(told.contains("an origin is http:// or https://") && told.ends_with("found \"ward.example\""), "{told}");
+}
+
+#[test]
 fn every_key_reaches_the_broker() {
     let broker = [
         ("memory", "1"),
@@ -319,7 +330,8 @@ fn every_key_reaches_the_broker() {
             assert_ne!(builder(&format!("{table}\n{name} = {value}")), builder(table), "{table} {name}");
         }
     }
-    reaches::<BrokerKeys>("", &broker, &["listen"]); // Which is told to the broker when it runs.
+    // Where it listens is told to the broker when it runs, and who may ask over HTTP to the gateway.
+    reaches::<BrokerKeys>("", &broker, &["listen", "http", "hosts", "cors_origins"]);
     reaches::<ChannelKeys>("[defaults]", &channel, &[]);
     reaches::<ChannelKeys>("[[channel]]\nname = \"a\"", &channel, &[]);
 }
