@@ -456,7 +456,7 @@ class Parts(unittest.TestCase):
     def test_a_part_sent_again_is_the_same_and_a_number_that_is_missing_is_told(self):
         _, service, requester, _, delivery = self.begun()
         self.assertEqual(add_part(service, delivery, 0, b"none"), "invalid")
-        self.assertEqual(add_part(service, delivery, 2, b"two"), ("part_missing", {"next": 1}))
+        self.assertEqual(add_part(service, delivery, 2, b"two"), {"part_missing": {"next": 1}})
         self.assertEqual(add_part(service, delivery, 1, b"one"), "part_kept")
         self.assertEqual(add_part(service, delivery, 1, b"one"), "part_kept")
         self.assertEqual(add_part(service, delivery, 2, b"two"), "part_kept")
