@@ -25,21 +25,20 @@ pub struct HeldDelivery {
     link: Link,
     key: DeliveryKey,
     pub(crate) token: DeliveryToken,
-    is_left: bool,
 }
 
 impl HeldDelivery {
     pub(crate) fn pulled(link: Link, key: DeliveryKey, token: DeliveryToken) -> Self {
-        Self { link, key, token, is_left: false }
+        Self { link, key, token }
     }
 
     pub(crate) fn by_token(link: Link, token: DeliveryToken) -> Self {
         let key = link.with(|state| state.hold_by_token(&token.channel, token.token));
-        Self { link, key, token, is_left: true }
+        Self { link, key, token }
     }
 
-    pub(crate) fn leave(&mut self) {
-        self.is_left = true;
+    pub(crate) fn leave(&self) {
+        self.link.with(|state| state.leave_to_lease(self.key));
     }
 
     /// What to show to go on with it elsewhere.
@@ -197,10 +196,7 @@ impl fmt::Debug for HeldDelivery {
 
 impl Drop for HeldDelivery {
     fn drop(&mut self) {
-        self.link.with(|state| match self.is_left {
-            true => state.leave_delivery(self.key),
-            false => state.release_delivery(self.key),
-        });
+        self.link.with(|state| state.let_go_of_delivery(self.key));
     }
 }
 

@@ -171,7 +171,7 @@ impl Pulled {
     /// Leaves the delivery to its lease and gives its token: whoever shows that goes on with it, in another process too
     /// ([`Client::held`](crate::Client::held)). Nothing is given back.
     #[must_use = "without its token nobody settles the delivery any more"]
-    pub fn leave(mut self) -> DeliveryToken {
+    pub fn leave(self) -> DeliveryToken {
         self.held.leave();
         self.held.token()
     }

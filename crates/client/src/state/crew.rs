@@ -149,8 +149,10 @@ impl ClientState {
         }
     }
 
-    /// A handler at work is told, and not killed; what no handler has begun is not begun.
-    pub(super) fn tell_stopped(&mut self, service: ServiceNumber, delivery: DeliveryKey, reason: StopReason) {
+    /// A handler at work is told, and not killed; what no handler has begun is not begun. Who holds a delivery by its
+    /// token, for no service here, is told when it asks.
+    pub(super) fn tell_stopped(&mut self, service: Option<ServiceNumber>, delivery: DeliveryKey, reason: StopReason) {
+        let Some(service) = service else { return };
         let Some(entry) = self.services.get_mut(&service) else { return };
         let Some(crew) = &mut entry.crew else {
             return self.tell_service(service, ServiceEvent::Stopped { delivery, reason });

@@ -37,12 +37,28 @@ impl ClientState {
         }
     }
 
+    /// When nobody here holds the delivery any more, its lease goes on.
+    pub(crate) fn leave_to_lease(&mut self, key: DeliveryKey) {
+        if let Some(entry) = self.deliveries.entry_mut(key.0) {
+            entry.is_left = true;
+        }
+    }
+
+    /// Who held the delivery by hand does no more: it is given back, or left to its lease.
+    pub(crate) fn let_go_of_delivery(&mut self, key: DeliveryKey) {
+        match self.deliveries.entry(key.0).map(|entry| entry.is_left) {
+            Some(true) => self.leave_delivery(key),
+            Some(false) => self.release_delivery(key),
+            None => {}
+        }
+    }
+
     /// Nobody here holds the delivery any more: its lease goes on. A settlement that may have reached the broker still
     /// counts there, and one that did not is for whoever shows the token next.
-    pub(crate) fn leave_delivery(&mut self, key: DeliveryKey) {
+    fn leave_delivery(&mut self, key: DeliveryKey) {
         self.report_progress_now(key);
         let Some(entry) = self.deliveries.entry_mut(key.0) else { return };
-        (entry.held, entry.is_left) = (false, true);
+        entry.held = false;
         match &entry.phase {
             Phase::Settling(kept) if kept.is_on_wire() => {}
             Phase::Settled | Phase::Gone(_) => drop(self.deliveries.remove(key.0)),

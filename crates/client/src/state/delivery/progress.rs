@@ -21,14 +21,12 @@ impl ClientState {
 
     /// Says it while there still is somebody to ask.
     pub(super) fn report_progress_now(&mut self, key: DeliveryKey) {
-        let is_open = self.line.is_open();
-        let Some(entry) = self.deliveries.entry_mut(key.0).filter(|entry| is_open && entry.is_running()) else {
-            return;
-        };
-        let Some(progress) = entry.progress.take() else { return };
-        let (channel, token) = (entry.channel, entry.token);
-        self.push_bind(channel);
-        self.push(Header::from(ProgressReport { channel, token, progress }));
+        if self.line.is_open()
+            && let Some(report) = self.take_report(key)
+        {
+            self.push_bind(report.channel);
+            self.push(Header::from(report));
+        }
     }
 
     pub(in crate::state) fn poll_progress_reports(&mut self, frames: &mut VecDeque<Frame>) {
@@ -36,14 +34,19 @@ impl ClientState {
             return;
         }
         for key in std::mem::take(&mut self.reporting) {
-            let Some(entry) = self.deliveries.entry_mut(key.0) else { continue };
-            let is_running = entry.is_running();
-            let Some(progress) = entry.progress.take().filter(|_| is_running) else { continue };
-            let (channel, token) = (entry.channel, entry.token);
-            if let Some(bind) = self.names.bind(self.line.connection(), channel) {
+            let Some(report) = self.take_report(key) else { continue };
+            if let Some(bind) = self.names.bind(self.line.connection(), report.channel) {
                 frames.push_back(bind.into());
             }
-            frames.push_back(Header::from(ProgressReport { channel, token, progress }).into());
+            frames.push_back(Header::from(report).into());
         }
+    }
+
+    /// What is to be told of a delivery, if that goes on.
+    fn take_report(&mut self, key: DeliveryKey) -> Option<ProgressReport> {
+        let entry = self.deliveries.entry_mut(key.0)?;
+        let is_running = entry.is_running();
+        let progress = entry.progress.take().filter(|_| is_running)?;
+        Some(ProgressReport { channel: entry.channel, token: entry.token, progress })
     }
 }

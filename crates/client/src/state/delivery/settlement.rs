@@ -251,10 +251,8 @@ impl ClientState {
             entry.phase = Phase::Running;
             entry.rejected = Some(failure);
             entry.wakers.wake_into(&mut self.woken);
-            match (entry.held, entry.is_left) {
-                (true, _) => {}
-                (false, true) => self.leave_delivery(key),
-                (false, false) => self.give_back(key),
+            if !entry.held {
+                self.let_go_of_delivery(key);
             }
             return;
         }

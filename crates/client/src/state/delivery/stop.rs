@@ -31,7 +31,8 @@ impl ClientState {
             }
             self.deadlines.pop_first();
             let Some(entry) = self.deliveries.entry(key.0).filter(|entry| entry.is_running()) else { continue };
-            if let (Some((_, reason)), Some(service)) = (entry.until, entry.service) {
+            if let Some((_, reason)) = entry.until {
+                let service = entry.service;
                 self.tell_stopped(service, key, reason);
             }
         }
@@ -54,15 +55,13 @@ impl ClientState {
                 entry.phase = Phase::Stopping { reason, unsaid: false };
                 entry.wakers.wake_into(&mut self.woken);
                 self.end_parts(key, PartFailure::Stopped(reason));
-                if let Some(service) = service {
-                    self.tell_stopped(service, key, reason);
-                }
+                self.tell_stopped(service, key, reason);
             }
             Phase::Stopping { .. } if keeps_its_place => {}
             phase => {
                 let was_running = matches!(phase, Phase::Running);
                 self.end_delivery(key, Phase::Gone(SettleFailure::Stopped(reason)));
-                if let (true, Some(service)) = (was_running, service) {
+                if was_running {
                     self.tell_stopped(service, key, reason);
                 }
             }

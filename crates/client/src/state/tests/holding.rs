@@ -38,7 +38,7 @@ fn a_delivery_is_settled_by_its_token_over_any_connection() {
     let call = again.call;
     scene.hear(Answered { call, answer: Answer::Settled });
     assert_eq!(settled(&mut scene, key), Poll::Ready(Ok(())));
-    scene.state.leave_delivery(key);
+    scene.state.let_go_of_delivery(key);
     assert_nothing_is_left(&mut scene);
 }
 
@@ -48,7 +48,7 @@ fn nothing_is_taken_back_and_nothing_given_back_for_it() {
     scene.break_connection();
     scene.connect();
     assert!(scene.names().is_empty());
-    scene.state.leave_delivery(key);
+    scene.state.let_go_of_delivery(key);
     assert_nothing_is_left(&mut scene);
 }
 
@@ -70,7 +70,7 @@ fn where_there_is_no_room_for_its_reply_it_is_told_when_there_may_be() {
 fn a_settlement_that_may_have_arrived_is_kept_until_it_is_answered() {
     let (mut scene, key) = held();
     let call = settle(&mut scene, key);
-    scene.state.leave_delivery(key);
+    scene.state.let_go_of_delivery(key);
     assert!(!scene.state.deliveries.is_empty());
     scene.hear(Answered { call, answer: Answer::MailboxBusy { retry_after_ms: 250 } });
     assert_nothing_is_left(&mut scene);
@@ -81,7 +81,7 @@ fn a_settlement_that_was_never_sent_is_not_sent_behind_its_callers_back() {
     let (mut scene, key) = held();
     scene.break_connection();
     scene.state.settle_by_hand(key, Settlement::Release, Bytes::new()).unwrap();
-    scene.state.leave_delivery(key);
+    scene.state.let_go_of_delivery(key);
     scene.connect();
     assert_nothing_is_left(&mut scene);
 }
@@ -119,7 +119,7 @@ fn the_last_progress_is_said_before_it_is_left() {
     let (mut scene, key) = held();
     let progress = Progress { fraction: 0.5, stage: "labs".into(), note: String::new() };
     scene.state.report_progress(key, token(), progress.clone());
-    scene.state.leave_delivery(key);
+    scene.state.let_go_of_delivery(key);
     let frames = scene.frames();
     let Some(Header::ProgressReport(report)) = frames.last().map(|frame| &frame.header) else { panic!("{frames:?}") };
     assert_eq!((report.token, &report.progress), (token(), &progress));
@@ -130,7 +130,8 @@ fn the_last_progress_is_said_before_it_is_left() {
 fn what_was_pulled_and_left_is_not_released() {
     let mut scene = Scene::connected();
     let (service, key) = scene.service_at_work(Hold::Lease, 30_000);
-    scene.state.leave_delivery(key);
+    scene.state.leave_to_lease(key);
+    scene.state.let_go_of_delivery(key);
     assert!(scene.names().is_empty());
     scene.state.end_service(service);
     assert_eq!(scene.names(), ["Unsubscribe"]);
@@ -143,7 +144,7 @@ fn what_was_pulled_is_released_where_nobody_hears_that_its_settlement_was_not_ta
     let mut scene = Scene::connected();
     let (_, key) = scene.service_at_work(Hold::Lease, 30_000);
     let call = settle(&mut scene, key);
-    scene.state.release_delivery(key);
+    scene.state.let_go_of_delivery(key);
     scene.hear(Answered { call, answer: Answer::Invalid });
     let frames = scene.frames();
     let Some(Header::Settle(settle)) = frames.last().map(|frame| &frame.header) else { panic!("{frames:?}") };
