@@ -8,12 +8,13 @@ use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
-use roundtrip_client::RefusalCode;
+use roundtrip_client::{Message, RefusalCode};
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::Problem;
 use crate::query::whole;
+use crate::{field, meta};
 
 /// The limits of all payloads that are here.
 pub(crate) struct Bodies {
@@ -73,6 +74,15 @@ impl Bodies {
             format!("The gateway takes payloads of up to {} bytes; this one has more: send less.", self.max),
         )
         .limit(self.max as u64)
+    }
+}
+
+impl Whole {
+    /// The payload as a message, with what the headers of its call say about it; the room goes beside it.
+    pub(crate) fn message(self, headers: &HeaderMap) -> Result<(Message, Option<OwnedSemaphorePermit>), Problem> {
+        let content_type = field::single(headers, "content-type")?.unwrap_or_default();
+        let message = Message { content_type, headers: meta::read(headers)?, payload: self.payload };
+        Ok((message, self.room))
     }
 }
 

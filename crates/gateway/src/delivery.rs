@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use roundtrip_client::{Pulled, Request};
 use utoipa::IntoParams;
@@ -24,7 +24,7 @@ use crate::line::Unwritten;
 use crate::path::{self, OfChannel, Segment};
 use crate::problem::{Details, Problem};
 use crate::query::{self, Parameters, Query};
-use crate::{meta, wait};
+use crate::{field, meta, wait};
 
 /// How long a delivery is waited for and lasts, as it is described.
 #[derive(IntoParams)]
@@ -113,29 +113,20 @@ fn handed_over(pulled: &Pulled) -> Response {
     let mut response = Response::new(Body::from(payload.clone()));
     let into = response.headers_mut();
     meta::write(headers, into);
-    put(into, header::CONTENT_TYPE, content_type);
-    put(into, HeaderName::from_static("roundtrip-delivery"), &path::of_delivery(&pulled.token()));
-    put(into, HeaderName::from_static("roundtrip-ticket"), &pulled.ticket().to_string());
-    put(into, HeaderName::from_static("roundtrip-requester"), pulled.requester().as_str());
-    put(into, HeaderName::from_static("roundtrip-operation"), operation);
-    put(into, HeaderName::from_static("roundtrip-attempt"), &pulled.attempt().to_string());
-    put(into, HeaderName::from_static("roundtrip-lease"), &seconds(pulled.lease()));
+    field::put(into, header::CONTENT_TYPE, content_type);
+    field::put(into, HeaderName::from_static("roundtrip-delivery"), &path::of_delivery(&pulled.token()));
+    field::put(into, HeaderName::from_static("roundtrip-ticket"), &pulled.ticket().to_string());
+    field::put(into, HeaderName::from_static("roundtrip-requester"), pulled.requester().as_str());
+    field::put(into, HeaderName::from_static("roundtrip-operation"), operation);
+    field::put(into, HeaderName::from_static("roundtrip-attempt"), &pulled.attempt().to_string());
+    field::put(into, HeaderName::from_static("roundtrip-lease"), &seconds(pulled.lease()));
     if let Some(remaining) = pulled.remaining() {
-        put(into, HeaderName::from_static("roundtrip-remaining"), &seconds(remaining));
+        field::put(into, HeaderName::from_static("roundtrip-remaining"), &seconds(remaining));
     }
     if let Some(letter) = pulled.redrive_of() {
-        put(into, HeaderName::from_static("roundtrip-redrive-of"), &letter.to_string());
+        field::put(into, HeaderName::from_static("roundtrip-redrive-of"), &letter.to_string());
     }
     response
-}
-
-/// What is empty, or what HTTP cannot carry, is left out.
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_bytes(value.as_bytes())
-        && !value.is_empty()
-    {
-        headers.insert(name, value);
-    }
 }
 
 /// In milliseconds at the finest, and whole where it is whole.

@@ -1,6 +1,7 @@
-//! Reading a header field that stands at most once. What a problem tells is its name, never its value.
+//! Header fields: reading one that stands at most once, of which a problem tells the name and never the value; and
+//! writing one.
 
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::problem::Problem;
 
@@ -23,4 +24,13 @@ pub(crate) fn text(name: &str, value: &HeaderValue) -> Result<String, Problem> {
         Problem::invalid(format!("The header {name} must be text in UTF-8; its bytes are none: encode its value."))
     })?;
     Ok(text.trim_matches([' ', '\t']).to_owned())
+}
+
+/// Puts a text into an answer. What is empty, or what HTTP cannot carry, is left out.
+pub(crate) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_bytes(value.as_bytes())
+        && !value.is_empty()
+    {
+        headers.insert(name, value);
+    }
 }

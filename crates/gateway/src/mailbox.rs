@@ -11,7 +11,7 @@ mod reading;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use roundtrip_client::{ChannelName, RequesterName, TicketId};
 use tokio::time::Instant;
@@ -23,7 +23,7 @@ use crate::path::{self, OfMailbox, OfTicket, Segments};
 use crate::problem::{Details, Problem};
 use crate::query::{self, Parameters};
 use crate::refusal::NoBroker;
-use crate::{acknowledge, outcome, wait};
+use crate::{acknowledge, field, outcome, wait};
 use asked::{Asked, Holding, Wanted};
 use holder::ByHolder;
 pub(crate) use holds::Holds;
@@ -131,7 +131,7 @@ async fn oldest(
         None => StatusCode::NO_CONTENT.into_response(),
         Some(reply) => {
             let mut response = outcome::answer(reply.outcome);
-            name(&mut response, address, &reply.ticket);
+            name(response.headers_mut(), address, &reply.ticket);
             response
         }
     };
@@ -140,11 +140,7 @@ async fn oldest(
 }
 
 /// Says which reply it is, and where it is acknowledged.
-fn name(response: &mut Response, address: &Address, ticket: &TicketId) {
-    let named = [("roundtrip-ticket", ticket.to_string()), ("roundtrip-reply", path::in_mailbox(address, ticket))];
-    for (name, value) in named {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            response.headers_mut().insert(name, value);
-        }
-    }
+fn name(headers: &mut HeaderMap, address: &Address, ticket: &TicketId) {
+    field::put(headers, HeaderName::from_static("roundtrip-ticket"), &ticket.to_string());
+    field::put(headers, HeaderName::from_static("roundtrip-reply"), &path::in_mailbox(address, ticket));
 }

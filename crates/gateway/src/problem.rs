@@ -13,6 +13,8 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::openapi::{Header, RefOr};
 
+use crate::field;
+
 /// The media type of problem details.
 pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -183,8 +185,8 @@ impl IntoResponse for Problem {
         if let Some(after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, whole_seconds(after).into());
         }
-        if let Some(Ok(path)) = self.location.map(HeaderValue::try_from) {
-            headers.insert(header::LOCATION, path);
+        if let Some(path) = self.location {
+            field::put(headers, header::LOCATION, &path);
         }
         response
     }

@@ -21,7 +21,7 @@ use crate::path::{self, OfChannel, Segment};
 use crate::preference::Preference;
 use crate::problem::{Details, Problem, json};
 use crate::status::{JSON, RETRY_AFTER};
-use crate::{outcome, wait};
+use crate::{field, outcome, wait};
 use terms::{Asked, Terms};
 
 /// Submits a request
@@ -50,7 +50,7 @@ use terms::{Asked, Terms};
         (status = 404, description = "`unknown_channel`", body = Details),
         (status = 408, description = "`too_slow`: the payload stopped coming", body = Details),
         (status = 413, description = "`too_large`", body = Details),
-        (status = 415, description = "`invalid`: the channel takes other content types", body = Details),
+        (status = 415, description = "`unknown_content_type`: the channel takes others", body = Details),
         (status = 422, description = "`key_conflict`: the key belongs to another request", body = Details),
         (status = 429, description = "`channel_full`, `mailbox_full`", body = Details),
         (status = 503, description = "`broker_full`, `draining`, `no_service`, `storage`, `gateway_full`, `no_broker`; \
@@ -76,9 +76,7 @@ pub(crate) async fn submit(
         Ok(None) | Err(_) => accepted(&ticket),
     };
     let headers = response.headers_mut();
-    if let Ok(path) = HeaderValue::try_from(path::of_request(ticket.id())) {
-        headers.insert(header::LOCATION, path);
-    }
+    field::put(headers, header::LOCATION, &path::of_request(ticket.id()));
     if let Some(applied) = preference.applied() {
         headers.insert("preference-applied", applied);
     }

@@ -6,19 +6,16 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use roundtrip_client::Message;
 use utoipa::IntoParams;
 
 use super::settlement::held;
 use crate::answer::within;
-use crate::body::Whole;
 use crate::gateway::Shared;
 use crate::meta::Traced;
 use crate::path::{OfDelivery, Segment};
 use crate::problem::{Details, Problem};
 use crate::query::{self, Parameters};
 use crate::refusal::{self, OfBody};
-use crate::{field, meta};
 
 /// Which part it is, as it is described.
 #[derive(IntoParams)]
@@ -65,9 +62,7 @@ pub(crate) async fn add_part(
     if let Some(number) = query::read(parameters, &["number"])?.number("number")? {
         delivery = delivery.after_part(number - 1);
     }
-    let Whole { payload, room } = shared.bodies.read(&headers, body).await?;
-    let content_type = field::single(&headers, "content-type")?.unwrap_or_default();
-    let part = Message { content_type, headers: meta::read(&headers)?, payload };
+    let (part, room) = shared.bodies.read(&headers, body).await?.message(&headers)?;
     let number = within(shared.answer_timeout, delivery.try_part(part)).await?;
     drop(room);
     Ok((StatusCode::NO_CONTENT, [("roundtrip-part", number.to_string())]).into_response())

@@ -14,13 +14,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::{answered, within};
 use crate::body::{Whole, object};
+use crate::field;
 use crate::gateway::Shared;
 use crate::meta::Traced;
 use crate::path::{self, OfDelivery, Segment};
 use crate::problem::{Details, Problem};
 use crate::query::{self, Parameters};
 use crate::refusal::{self, NoBroker, OfBody};
-use crate::{field, meta};
 
 type Settled = Result<StatusCode, Problem>;
 
@@ -55,9 +55,7 @@ pub(crate) async fn reply(
 ) -> Settled {
     let delivery = held(&shared, delivery)?;
     query::read(parameters, &[])?;
-    let Whole { payload, room } = shared.bodies.read(&headers, body).await?;
-    let content_type = field::single(&headers, "content-type")?.unwrap_or_default();
-    let message = Message { content_type, headers: meta::read(&headers)?, payload };
+    let (message, room) = shared.bodies.read(&headers, body).await?.message(&headers)?;
     let settled = settled(&shared, delivery.reply(message)).await;
     drop(room);
     settled
