@@ -182,7 +182,7 @@ pub(crate) struct Broker {
 }
 
 /// Who may ask over HTTP.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Callers {
     /// A name under which HTTP is reached beside localhost and the loopback addresses; may stand several times.
     #[arg(long = "host", value_name = "NAME")]

@@ -23,10 +23,8 @@ pub(crate) async fn run(arguments: arguments::Broker, color: Color) -> Result<Ex
     if let Some(file) = config.as_deref().filter(|_| check) {
         return good(file, data.is_some());
     }
-    let arguments::Callers { hosts, origins } = callers;
-    let names_callers = !hosts.is_empty() || !origins.is_empty();
-    let flags = Flags { listen, data, disk, http, hosts, origins };
-    let configuration = Configuration::in_force(config.as_deref(), flags)?;
+    let names_callers = !callers.hosts.is_empty() || !callers.origins.is_empty();
+    let configuration = Configuration::in_force(config.as_deref(), Flags { listen, data, disk, http, callers })?;
     if print_config {
         return output::payload(configuration.to_text().as_bytes()).map(|()| Exit::Done);
     }

@@ -18,7 +18,6 @@ use std::path::Path;
 
 use roundtrip::ChannelName;
 use roundtrip::broker::{BrokerBuilder, OnUnknown};
-use roundtrip_gateway::{Host, Origin};
 
 use crate::arguments::Callers;
 use crate::exit::Quit;
@@ -43,8 +42,7 @@ pub(crate) struct Flags {
     pub(crate) data: Option<String>,
     pub(crate) disk: Option<Size>,
     pub(crate) http: Option<SocketAddr>,
-    pub(crate) hosts: Vec<Host>,
-    pub(crate) origins: Vec<Origin>,
+    pub(crate) callers: Callers,
 }
 
 /// A declared channel.
@@ -63,7 +61,7 @@ impl Configuration {
             None => Self::default(),
         };
         environment::read(&mut configuration.broker, |name| std::env::var(name)).map_err(Quit::usage)?;
-        let Flags { listen, data, disk, http, hosts, origins } = flags;
+        let Flags { listen, data, disk, http, callers: Callers { hosts, origins } } = flags;
         if let Some(listen) = listen {
             configuration.broker.listen = listen;
         }
