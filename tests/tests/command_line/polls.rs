@@ -1,5 +1,6 @@
 //! Thousands who wait over HTTP, with the broker in a process of its own.
 
+use roundtrip_tests::skip;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -84,12 +85,9 @@ fn may_hold(wanted: u64) -> bool {
     if is_allowed && current.is_some_and(|current| current < wanted) {
         setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).unwrap();
     }
-    assert!(
-        is_allowed || std::env::var_os("ROUNDTRIP_NO_SKIP").is_none(),
-        "{wanted} open files are not allowed here, and no test may be skipped: raise the hard limit (ulimit -Hn)"
-    );
     if !is_allowed {
-        eprintln!("SKIPPED: {wanted} open files are not allowed here (ulimit -Hn)");
+        let needed = format!("{wanted} open files are needed, and the hard limit is lower: raise it (ulimit -Hn)");
+        skip(&needed, "nobody saw whether thousands who wait harm anybody");
     }
     is_allowed
 }
